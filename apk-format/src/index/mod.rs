@@ -1,0 +1,55 @@
+//! What a repository offers: the index, one record for each package.
+//!
+//! ```
+//! use apk_format::{Index, Record};
+//!
+//! let text = "C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:musl\nV:1.2.5-r0\nS:1\nI:2\nT:\nU:\nL:MIT\nD:so:x>=1\n\n";
+//! let records = Index::parse_records(text)?;
+//! assert_eq!(records[0].depends[0].name, "so:x");
+//!
+//! let mut written = String::new();
+//! records[0].write_index(&mut written);
+//! assert_eq!(written, text);
+//! # Ok::<(), apk_format::RecordError>(())
+//! ```
+
+mod record;
+mod v2;
+
+pub use record::{Record, RecordError, RecordProblem, Uninstallable};
+pub(crate) use record::{atoms, decimal, low_16_bits, number};
+pub use v2::IndexError;
+
+/// Everything one repository offers for one architecture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// What the repository says of itself; `None` if it says nothing, or more than apk 3 reads.
+    pub description: Option<String>,
+    /// In the order of the file. Several versions of one name may be listed.
+    pub records: Vec<Record>,
+}
+
+impl Index {
+    /// Reads the records of a file `APKINDEX`, outside its archive.
+    pub fn parse_records(text: &str) -> Result<Vec<Record>, RecordError> {
+        crate::stanza::split(text)
+            .map(|fields| Record::from_fields(&fields?))
+            .collect()
+    }
+
+    /// The text of the file `APKINDEX`: all records, in their order.
+    pub fn write_records(&self) -> String {
+        let mut text = String::new();
+        for record in &self.records {
+            record.write_index(&mut text);
+        }
+        text
+    }
+
+    /// Sorts as `apk index` does: by name, without case first, then by version.
+    pub fn sort(&mut self) {
+        self.records.sort_by(|a, b| {
+            crate::dependency::name_order(&a.name, &b.name).then_with(|| a.version.cmp(&b.version))
+        });
+    }
+}

@@ -1,0 +1,399 @@
+//! One package as an index or an installed database lists it.
+//!
+//! | letter | field | written |
+//! |---|---|---|
+//! | `C` | identity | always |
+//! | `P` `V` | name, version | always |
+//! | `A` | architecture | if known |
+//! | `S` | size of the package file in bytes | always |
+//! | `I` | installed size in bytes; 0 means that there is nothing to download or to run | always |
+//! | `T` `U` `L` | description, URL, license | always, perhaps empty |
+//! | `o` `m` `t` `c` `k` | origin, maintainer, build time (Unix seconds), commit, provider priority | if set and not 0 |
+//! | `D` `p` `i` | depends, provides, install_if: atoms with spaces between | if there are any |
+//!
+//! This is also the order of writing. The letters `F M R Z a r q s f g` belong to the installed database and are
+//! ignored here. Another lower-case letter is ignored, another upper-case letter makes the package
+//! uninstallable, as does a malformed `D`. A malformed `i` empties the whole list, a malformed `p` is left out.
+//! A letter that comes twice counts the last time, but `D`, `p` and `i` add up.
+
+use std::fmt::Write;
+
+use crate::dependency::{Dependency, Provide};
+use crate::digest::Digest;
+use crate::stanza::{Field, StanzaError};
+use crate::version::Version;
+
+/// What an index says of one package.
+///
+/// Equality compares versions as [`Version`] does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// `C`: names this build of the package.
+    pub identity: Digest,
+    /// `P`
+    pub name: String,
+    /// `V`: as written; it need not be valid.
+    pub version: Version,
+    /// `A`: `None` when not listed.
+    pub arch: Option<String>,
+    /// `S`: of the package file, in bytes.
+    pub size: u64,
+    /// `I`: in bytes. A package with 0 is never downloaded or unpacked and its scripts never run.
+    pub installed_size: u64,
+    /// `T`
+    pub description: String,
+    /// `U`
+    pub url: String,
+    /// `L`
+    pub license: String,
+    /// `o`: the source package.
+    pub origin: Option<String>,
+    /// `m`
+    pub maintainer: Option<String>,
+    /// `t`: Unix seconds, 0 when not listed.
+    pub build_time: u64,
+    /// `c`: of the package recipe.
+    pub commit: Option<String>,
+    /// `k`: decides among providers of a name, 0 when not listed.
+    pub provider_priority: u16,
+    /// `D`: in the order of the line.
+    pub depends: Vec<Dependency>,
+    /// `p`: in the order of the line.
+    pub provides: Vec<Provide>,
+    /// `i`: all of these bring the package in; empty for never.
+    pub install_if: Vec<Dependency>,
+    /// Why the package may not be installed, though it is listed.
+    pub uninstallable: Option<Uninstallable>,
+    /// Atoms of `p` and `i` that were left out, as `letter:atom`, and letters nobody knows, as `letter:`.
+    pub ignored: Vec<String>,
+}
+
+/// Why a listed package may not be installed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uninstallable {
+    /// An atom of the dependencies cannot be read.
+    #[error("the dependency {0:?} cannot be read")]
+    Dependency(String),
+    /// A field that a newer apk may understand, and that must not be ignored.
+    #[error("the field {0:?} is not known")]
+    UnknownField(char),
+}
+
+impl Record {
+    /// A record with an identity, a name and a version, and nothing else.
+    pub fn new(identity: Digest, name: &str, version: Version) -> Record {
+        Record {
+            identity,
+            name: name.to_owned(),
+            version,
+            arch: None,
+            size: 0,
+            installed_size: 0,
+            description: String::new(),
+            url: String::new(),
+            license: String::new(),
+            origin: None,
+            maintainer: None,
+            build_time: 0,
+            commit: None,
+            provider_priority: 0,
+            depends: Vec::new(),
+            provides: Vec::new(),
+            install_if: Vec::new(),
+            uninstallable: None,
+            ignored: Vec::new(),
+        }
+    }
+
+    /// Reads one paragraph.
+    ///
+    /// Fails without identity, name or version, and on a number or identity that cannot be read.
+    pub fn from_fields(fields: &[Field<'_>]) -> Result<Record, RecordError> {
+        let line = fields.first().map_or(0, |field| field.line);
+        let mut record = Record::new(Digest::Sha1([0; 20]), "", Version::lenient(""));
+        let mut seen = [('C', false), ('P', false), ('V', false)];
+        let mut install_if_broken = false;
+        for field in fields {
+            record.set(field, &mut install_if_broken)?;
+            if let Some((_, seen)) = seen.iter_mut().find(|(key, _)| *key == field.key) {
+                *seen = true;
+            }
+        }
+        if install_if_broken {
+            record.install_if.clear();
+        }
+        match seen.iter().find(|(_, seen)| !seen) {
+            Some((key, _)) => Err(RecordError {
+                line,
+                problem: RecordProblem::Missing { key: *key },
+            }),
+            None => Ok(record),
+        }
+    }
+
+    /// Appends the record as an index lists it, with the empty line that ends it.
+    pub fn write_index(&self, text: &mut String) {
+        self.write_fields(text);
+        text.push('\n');
+    }
+
+    /// Appends the lines of the record without the empty line, for the installed database to go on.
+    pub(crate) fn write_fields(&self, text: &mut String) {
+        let mut line = |key: char, value: &dyn std::fmt::Display| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{key}:{value}");
+        };
+        line('C', &self.identity.to_q1());
+        line('P', &self.name);
+        line('V', &self.version);
+        if let Some(arch) = &self.arch {
+            line('A', arch);
+        }
+        line('S', &self.size);
+        line('I', &self.installed_size);
+        line('T', &self.description);
+        line('U', &self.url);
+        line('L', &self.license);
+        for (key, value) in [('o', &self.origin), ('m', &self.maintainer)] {
+            if let Some(value) = value {
+                line(key, value);
+            }
+        }
+        if self.build_time != 0 {
+            line('t', &self.build_time);
+        }
+        if let Some(commit) = &self.commit {
+            line('c', commit);
+        }
+        if self.provider_priority != 0 {
+            line('k', &self.provider_priority);
+        }
+        for (key, atoms) in [
+            ('D', atoms(&self.depends)),
+            ('p', atoms(&self.provides)),
+            ('i', atoms(&self.install_if)),
+        ] {
+            if !atoms.is_empty() {
+                line(key, &atoms);
+            }
+        }
+    }
+
+    fn set(&mut self, field: &Field<'_>, install_if_broken: &mut bool) -> Result<(), RecordError> {
+        let text = || field.value.to_owned();
+        match field.key {
+            'C' => {
+                let digest = Digest::parse(field.value);
+                let problem = |_| RecordProblem::Identity { text: text() };
+                self.identity = digest.map_err(|e| RecordError {
+                    line: field.line,
+                    problem: problem(e),
+                })?;
+            }
+            'P' => self.name = text(),
+            'V' => self.version = Version::lenient(field.value),
+            'A' => self.arch = optional(field.value),
+            'S' => self.size = number(field)?,
+            'I' => self.installed_size = number(field)?,
+            'T' => self.description = text(),
+            'U' => self.url = text(),
+            'L' => self.license = text(),
+            'o' => self.origin = optional(field.value),
+            'm' => self.maintainer = optional(field.value),
+            't' => self.build_time = number(field)?,
+            'c' => self.commit = optional(field.value),
+            'k' => self.provider_priority = low_16_bits(number(field)?),
+            'D' => self.add_depends(field.value),
+            'p' => self.add_provides(field.value),
+            'i' => *install_if_broken |= self.add_install_if(field.value),
+            'F' | 'M' | 'R' | 'Z' | 'a' | 'r' | 'q' | 's' | 'f' | 'g' => {}
+            other => self.unknown(other),
+        }
+        Ok(())
+    }
+
+    /// Adds the atoms of a list of dependencies; a malformed one makes the package uninstallable.
+    pub(crate) fn add_depends(&mut self, text: &str) {
+        let (good, malformed) = Dependency::parse_list(text);
+        self.depends.extend(good);
+        if let (None, Some(atom)) = (&self.uninstallable, malformed.into_iter().next()) {
+            self.uninstallable = Some(Uninstallable::Dependency(atom));
+        }
+    }
+
+    /// Adds the atoms of a list of provides; malformed ones are left out.
+    pub(crate) fn add_provides(&mut self, text: &str) {
+        let (good, malformed) = Provide::parse_list(text);
+        self.provides.extend(good);
+        self.ignored
+            .extend(malformed.iter().map(|atom| format!("p:{atom}")));
+    }
+
+    /// Adds the atoms of a list of conditions, and gives whether one is malformed.
+    pub(crate) fn add_install_if(&mut self, text: &str) -> bool {
+        let (good, malformed) = Dependency::parse_list(text);
+        self.install_if.extend(good);
+        self.ignored
+            .extend(malformed.iter().map(|atom| format!("i:{atom}")));
+        !malformed.is_empty()
+    }
+
+    fn unknown(&mut self, key: char) {
+        if key.is_ascii_uppercase() {
+            self.uninstallable
+                .get_or_insert(Uninstallable::UnknownField(key));
+        } else {
+            self.ignored.push(format!("{key}:"));
+        }
+    }
+}
+
+/// Atoms with a space between each two.
+pub(crate) fn atoms<T: std::fmt::Display>(atoms: &[T]) -> String {
+    let texts: Vec<String> = atoms.iter().map(ToString::to_string).collect();
+    texts.join(" ")
+}
+
+/// Why a paragraph is no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct RecordError {
+    /// Counted from 1; where the paragraph begins if the problem is no single line.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: RecordProblem,
+}
+
+/// What can be wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordProblem {
+    /// The line is no field.
+    #[error("{text:?} is not a letter, a colon and a value")]
+    Line {
+        /// The whole line.
+        text: String,
+    },
+    /// A field without which there is no record.
+    #[error("the record has no field {key}")]
+    Missing {
+        /// The letter of the field.
+        key: char,
+    },
+    /// A number that cannot be read.
+    #[error("{text:?} in field {key} is not a number, or too large")]
+    Number {
+        /// The letter of the field.
+        key: char,
+        /// Its value.
+        text: String,
+    },
+    /// An identity that cannot be read.
+    #[error("{text:?} is not an identity")]
+    Identity {
+        /// The value of the field.
+        text: String,
+    },
+}
+
+impl From<StanzaError> for RecordError {
+    fn from(error: StanzaError) -> Self {
+        RecordError {
+            line: error.line,
+            problem: RecordProblem::Line { text: error.text },
+        }
+    }
+}
+
+fn optional(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+pub(crate) fn number(field: &Field<'_>) -> Result<u64, RecordError> {
+    let problem = || RecordProblem::Number {
+        key: field.key,
+        text: field.value.to_owned(),
+    };
+    decimal(field.value).ok_or_else(|| RecordError {
+        line: field.line,
+        problem: problem(),
+    })
+}
+
+/// Decimal digits and nothing else; no sign, as `str::parse` would allow.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// Priorities are kept in 16 bits by apk, whatever is written.
+pub(crate) fn low_16_bits(value: u64) -> u16 {
+    u16::try_from(value & 0xffff).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Index;
+
+    const HEAD: &str = "C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:a\nV:1\n";
+
+    fn read(rest: &str) -> Record {
+        Index::parse_records(&format!("{HEAD}{rest}"))
+            .unwrap()
+            .remove(0)
+    }
+
+    #[test]
+    fn broken_lists_have_their_own_consequences() {
+        assert_eq!(
+            read("D:b c=bad d\n").uninstallable,
+            Some(Uninstallable::Dependency("c=bad".into()))
+        );
+        let record = read("i:b c=\np:x y=bad !z\n");
+        assert!(record.install_if.is_empty() && record.uninstallable.is_none());
+        assert_eq!(atoms(&record.provides), "x y=bad");
+        assert_eq!(record.ignored, ["i:c=", "p:!z"]);
+    }
+
+    #[test]
+    fn unknown_letters_by_case() {
+        assert_eq!(read("x:1\n").ignored, ["x:"]);
+        assert_eq!(
+            read("X:1\n").uninstallable,
+            Some(Uninstallable::UnknownField('X'))
+        );
+        assert_eq!(read("F:dir\nR:file\na:0:0:755\n"), read(""));
+    }
+
+    #[test]
+    fn lists_add_up_and_scalars_do_not() {
+        let record = read("D:b\nD:c\nT:one\nT:two\nk:65541\n");
+        assert_eq!(atoms(&record.depends), "b c");
+        assert_eq!(record.description, "two");
+        assert_eq!(record.provider_priority, 5);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, message) in [
+            ("P:a\nV:1\n", "line 1: the record has no field C"),
+            (
+                "\nC:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:a\n",
+                "line 2: the record has no field V",
+            ),
+            ("C:x\n", r#"line 1: "x" is not an identity"#),
+            (
+                "P:a\nS:-1\n",
+                r#"line 2: "-1" in field S is not a number, or too large"#,
+            ),
+            (
+                "P:a\nS\u{e9}\n",
+                "line 2: \"S\u{e9}\" is not a letter, a colon and a value",
+            ),
+        ] {
+            assert_eq!(Index::parse_records(text).unwrap_err().to_string(), message);
+        }
+    }
+}

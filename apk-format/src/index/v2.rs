@@ -1,0 +1,156 @@
+//! `APKINDEX.tar.gz`: the index as repositories publish it.
+//!
+//! | part | holds |
+//! |---|---|
+//! | first gzip member(s), optional | a cut tar archive of `.SIGN.<algorithm>.<key name>` entries |
+//! | the rest, signed as it is | a tar archive of `DESCRIPTION` (optional) and `APKINDEX`, in any order |
+//!
+//! The signature covers all compressed bytes after the signature members.
+
+use std::io::{self, Read};
+
+use crate::gzip::{Hashes, Joined, Members};
+use crate::index::{Index, RecordError};
+use crate::signature::{self, KeyRing, SignatureError, Signatures, Trust};
+use crate::ustar::{Archive, ArchiveError, Header};
+
+impl Index {
+    /// Reads `APKINDEX.tar.gz` to its end and checks its signature before looking at a record.
+    ///
+    /// With [`Trust::AllowUntrusted`] a missing signature or an unknown key is fine; a bad signature by a known
+    /// key never is.
+    pub fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
+        let mut members = Members::new(reader);
+        let at = |offset| move |source| IndexError::Read { offset, source };
+        if members.peek(3).map_err(at(0))? == b"ADB" {
+            return Err(IndexError::Version3);
+        }
+        let mut found = Found::default();
+        let result = found.collect(&mut members);
+        let offset = members.offset();
+        result.map_err(|source| IndexError::Archive { offset, source })?;
+        if found.records.is_none() {
+            return Err(IndexError::NoRecords);
+        }
+        found.signatures.verify(members.hashes(), keys, trust)?;
+        found.into_index()
+    }
+}
+
+/// Why an index could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// Reading failed.
+    #[error("cannot read the index at byte {offset}")]
+    Read {
+        /// In the compressed file.
+        offset: u64,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The compressed archive is broken.
+    #[error("the index is broken at byte {offset}")]
+    Archive {
+        /// In the compressed file.
+        offset: u64,
+        /// What is wrong there.
+        source: ArchiveError,
+    },
+    /// The index is in the format of apk 3.
+    #[error("the index is in the v3 (ADB) format, which is not supported yet")]
+    Version3,
+    /// The index is not trusted.
+    #[error("the index is not trusted")]
+    Signature(#[from] SignatureError),
+    /// The archive is no index.
+    #[error("the index archive holds no file APKINDEX")]
+    NoRecords,
+    /// The file APKINDEX is no text.
+    #[error("APKINDEX is not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// In the decompressed file.
+        offset: usize,
+    },
+    /// A record cannot be read.
+    #[error("APKINDEX cannot be read")]
+    Record(#[from] RecordError),
+}
+
+#[derive(Default)]
+struct Found {
+    signatures: Signatures,
+    description: Option<Vec<u8>>,
+    records: Option<Vec<u8>>,
+}
+
+impl Found {
+    fn collect<R: Read>(&mut self, members: &mut Members<R>) -> Result<(), ArchiveError> {
+        let mut archive = Archive::default();
+        // Whether a member holds signatures shows only after its beginning was read: every one is hashed from its
+        // first byte, and the first without signatures goes on to the end of the file.
+        while members
+            .start_member(Hashes::all(), signature::MEMBER_LIMIT)
+            .map_err(ArchiveError::Read)?
+        {
+            match archive.next(members)? {
+                Some(first) if signature::is_entry(&first.name) => {
+                    self.signatures.collect(first, &mut archive, members)?;
+                }
+                Some(first) => {
+                    members.extend_limit(INDEX_LIMIT);
+                    return self.collect_files(
+                        first,
+                        &mut archive,
+                        &mut Joined {
+                            members,
+                            limit: INDEX_LIMIT,
+                        },
+                    );
+                }
+                None if archive.has_ended() => return Err(ArchiveError::EndsEarly),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_files(
+        &mut self,
+        first: Header,
+        archive: &mut Archive,
+        input: &mut impl Read,
+    ) -> Result<(), ArchiveError> {
+        let mut next = Some(first);
+        while let Some(header) = next {
+            match header.name.as_slice() {
+                b"APKINDEX" => self.records = Some(archive.content(input)?),
+                b"DESCRIPTION" if header.size <= DESCRIPTION_LIMIT => {
+                    self.description = Some(archive.content(input)?);
+                }
+                _ => {}
+            }
+            next = archive.next(input)?;
+        }
+        Ok(())
+    }
+
+    fn into_index(self) -> Result<Index, IndexError> {
+        let records = self.records.ok_or(IndexError::NoRecords)?;
+        let text = std::str::from_utf8(&records).map_err(|error| IndexError::NotUtf8 {
+            offset: error.valid_up_to(),
+        })?;
+        let description = self
+            .description
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Index {
+            description,
+            records: Index::parse_records(text)?,
+        })
+    }
+}
+
+/// How far an index may inflate. The largest of Alpine's is some 8 MiB; it is held in memory as a whole.
+const INDEX_LIMIT: u64 = 128 << 20;
+
+/// A longer description is ignored by apk 3.
+const DESCRIPTION_LIMIT: u64 = 160;

@@ -1,0 +1,61 @@
+//! Alpine's packages, indexes and databases as values.
+//!
+//! | module | reads and writes |
+//! |---|---|
+//! | [`version`] | versions, and which is newer |
+//! | [`dependency`] | what packages want, refuse and provide |
+//! | [`digest`] | SHA-1 and SHA-256 in the forms apk writes |
+//! | [`index`] | what a repository offers: `APKINDEX.tar.gz` |
+//! | [`signature`] | who vouches for an index or a package |
+//! | [`package`] | one `.apk` file, in one pass |
+//! | [`database`] | what a system holds: `lib/apk/db/*` and `etc/apk/world` |
+//! | [`stanza`] | the paragraphs that index and database are made of |
+//!
+//! No function opens a file: all take text, bytes or [`Read`](std::io::Read). Nothing in the input is trusted:
+//! no bytes make a reader panic, or use memory out of proportion to what it returns. The rules are those of
+//! apk-tools 3.0.6; what is written is what apk-tools 2.14 writes, which both read. Of the two package formats
+//! this is v2, the one Alpine publishes; v3 (ADB) files are recognised and refused.
+//!
+//! ```
+//! # let index_file = include_bytes!("../../fixtures/samples/v2/x86_64/APKINDEX.tar.gz");
+//! # let key_file = include_bytes!("../../fixtures/samples/keys/sample-rsa.key.pub");
+//! use apk_format::{Dependency, Index, KeyRing, Trust};
+//!
+//! let mut keys = KeyRing::new();
+//! keys.add("sample-rsa.key.pub", key_file)?;
+//! let index = Index::read(&index_file[..], &keys, Trust::Required)?;
+//!
+//! let wanted = Dependency::parse("base~1.2")?;
+//! let found = index.records.iter().find(|record| {
+//!     record.name == wanted.name && wanted.satisfied_by_version(Some(&record.version))
+//! });
+//! assert_eq!(found.map(|record| record.version.as_str()), Some("1.2.3_rc1-r4"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod database;
+pub mod dependency;
+pub mod digest;
+mod gzip;
+pub mod index;
+pub mod package;
+pub mod signature;
+pub mod stanza;
+mod ustar;
+pub mod version;
+
+pub use database::{
+    InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, ScriptArchive,
+    ScriptArchiveError, ScriptEntry, Trigger, Triggers, TriggersError, World, WorldError,
+    xattr_hash,
+};
+pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
+pub use digest::{Digest, DigestError};
+pub use index::{Index, IndexError, Record, RecordError, RecordProblem, Uninstallable};
+pub use package::{
+    Entry, EntryKind, InfoError, Member, Package, PackageError, PackageInfo, PathError, Script,
+    ScriptKind,
+};
+pub use signature::{Algorithm, KeyError, KeyRing, SignatureError, Trust};
+pub use ustar::ArchiveError;
+pub use version::{Version, VersionError};
