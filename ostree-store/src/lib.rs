@@ -1,0 +1,22 @@
+//! OSTree's objects and repositories, read and written without libostree.
+//!
+//! Read downwards: each room uses only those above it.
+//!
+//! | room | is |
+//! |---|---|
+//! | [`checksum`] | names of objects |
+//! | [`gvariant`] | the serialization that objects use |
+//! | [`object`] | what the bytes of one object mean |
+//! | [`repo`] | one repository on disk |
+//! | [`tree`] | many objects seen as directories: import, export, comparison |
+//! | [`upkeep`] | checking a repository |
+
+pub mod checksum;
+pub mod gvariant;
+pub mod object;
+mod path_error;
+pub mod repo;
+pub mod tree;
+pub mod upkeep;
+
+pub use path_error::{PathError, SystemError};

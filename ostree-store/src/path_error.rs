@@ -1,0 +1,58 @@
+//! I/O errors that name what was being done, and to what.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+/// An I/O error with the thing that was being done, and to what.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct PathError {
+    /// What was being done, such as `open`.
+    pub action: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: SystemError,
+}
+
+/// Names the path in case of failure: `File::open(&path).at("open", &path)?`.
+pub(crate) trait At<T> {
+    /// Adds action and path to the error.
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError> {
+        self.map_err(|source| PathError {
+            action,
+            path: path.as_ref().to_owned(),
+            source: SystemError(source.into()),
+        })
+    }
+}
+
+/// What the system said, in its own words: `No such file or directory`.
+///
+/// The standard library adds `(os error 2)`, which ostree's messages do not have.
+#[derive(Debug)]
+pub struct SystemError(io::Error);
+
+impl From<io::Error> for SystemError {
+    fn from(error: io::Error) -> Self {
+        SystemError(error)
+    }
+}
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.raw_os_error() {
+            Some(code) => f.write_str(Errno::from_raw(code).desc()),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl std::error::Error for SystemError {}

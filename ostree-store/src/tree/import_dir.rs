@@ -1,0 +1,416 @@
+//! A directory on disk as a tree.
+//!
+//! The rules are those of `ostree commit --tree=dir=`: nothing is followed but the name of the root itself; a fifo,
+//! socket or device is an error; every xattr with a value counts; times, sizes and hard links leave no trace. Unlike
+//! ostree a link target that is not UTF-8 is an error too: ostree writes other text in its place.
+//!
+//! First all directories are walked, one open at a time, in byte order of their names. Then the files are read by
+//! many threads at once, the largest first so that none of them is left over at the end. What fails first in the
+//! order of the walk is what is reported.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use super::modify::{Modifier, Origin};
+use super::reuse::{Inodes, ReuseError};
+use super::{Subtree, Tree};
+use crate::checksum::{DirMetaId, FileId};
+use crate::object::{
+    DirMeta, FileHeader, FileKind, Name, NameError, ObjectSink, PERMISSIONS, WriteError, Xattrs,
+    XattrsError,
+};
+use crate::path_error::{At, PathError, SystemError};
+use crate::repo::{read_link_xattrs, read_xattrs};
+
+/// Why a directory could not be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportDirError {
+    /// The directory itself cannot be opened.
+    #[error("opendir({}): {cause}", path.display())]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        cause: SystemError,
+    },
+    /// A fifo, socket or device.
+    #[error("Not a regular file or symlink: {name}")]
+    Kind {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A name that no tree can hold.
+    #[error("{cause} (in {})", path.display())]
+    Name {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        cause: NameError,
+    },
+    /// A symbolic link to bytes that are not UTF-8.
+    #[error("the target of the symbolic link {} is not UTF-8", path.display())]
+    Target {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Xattrs that no object can hold.
+    #[error("{}: {cause}", path.display())]
+    Xattrs {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        cause: XattrsError,
+    },
+    /// Somebody wrote to the file meanwhile.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A file is a hard link to an object that cannot be used.
+    #[error("cannot import {}", path.display())]
+    Reuse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ReuseError,
+    },
+    /// An object could not be written.
+    #[error("cannot import {}", path.display())]
+    Write {
+        /// What it was made from.
+        path: PathBuf,
+        /// Why.
+        source: WriteError,
+    },
+}
+
+/// Writes an object for every file below `path` and returns the tree they make, all its directories open.
+pub fn import_dir(
+    path: &Path,
+    modifier: &Modifier,
+    sink: &dyn ObjectSink,
+) -> Result<Tree, ImportDirError> {
+    import_dir_reusing(path, modifier, sink, None)
+}
+
+/// The same; files that are hard links to objects of the repository are taken for these objects, as they stand
+/// there, and not read. Where the modifier changes something they are made again from the object.
+pub fn import_dir_reusing(
+    path: &Path,
+    modifier: &Modifier,
+    sink: &dyn ObjectSink,
+    inodes: Option<&Inodes<'_>>,
+) -> Result<Tree, ImportDirError> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ImportDirError::Open {
+        path: path.to_owned(),
+        cause: std::io::Error::from(e).into(),
+    })?;
+    let import = Import {
+        path,
+        root,
+        modifier,
+        sink,
+        inodes,
+    };
+    let (dirs, files) = import.walk()?;
+    let ids = import.files(&files)?;
+    Ok(assemble(dirs, files, ids))
+}
+
+struct Import<'a> {
+    path: &'a Path,
+    root: OwnedFd,
+    modifier: &'a Modifier,
+    sink: &'a dyn ObjectSink,
+    inodes: Option<&'a Inodes<'a>>,
+}
+
+/// A directory that was walked; its parent was walked before it.
+struct WalkedDir {
+    /// Index of the parent and name there; the root has none.
+    place: Option<(usize, Name)>,
+    meta: DirMetaId,
+}
+
+/// A file that was met on the walk.
+struct WalkedFile {
+    dir: usize,
+    name: Name,
+    /// Relative to the root.
+    path: PathBuf,
+    size: u64,
+    /// Read on the walk; regular files are read later.
+    symlink: Option<FileHeader>,
+    /// The object that the file is a hard link to.
+    object: Option<FileId>,
+}
+
+impl Import<'_> {
+    /// Every directory, parents first, and every file.
+    fn walk(&self) -> Result<(Vec<WalkedDir>, Vec<WalkedFile>), ImportDirError> {
+        let (mut dirs, mut files) = (Vec::new(), Vec::new());
+        let mut pending = vec![(PathBuf::new(), None)];
+        while let Some((path, place)) = pending.pop() {
+            let dir = self.open(&path, OFlags::DIRECTORY)?;
+            let index = dirs.len();
+            dirs.push(WalkedDir {
+                place,
+                meta: self.dir_meta(&dir, &path)?,
+            });
+            let mut below = Vec::new();
+            for name in self.names(&dir, &path)? {
+                let entry = path.join(name.as_str());
+                let stat = rustix::fs::statat(&dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+                let stat = stat.at("stat", self.path.join(&entry))?;
+                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                    below.push((entry, Some((index, name))));
+                } else {
+                    files.push(self.file_met(dir.as_fd(), index, name, entry, &stat)?);
+                }
+            }
+            // The stack gives the last one back first.
+            pending.extend(below.into_iter().rev());
+        }
+        Ok((dirs, files))
+    }
+
+    /// The names in a directory, sorted.
+    fn names(&self, dir: &File, path: &Path) -> Result<Vec<Name>, ImportDirError> {
+        let path = self.path.join(path);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(dir).at("list", &path)? {
+            let entry = entry.at("list", &path)?;
+            let bytes = entry.file_name().to_bytes();
+            if !matches!(bytes, b"." | b"..") {
+                let name = Name::from_bytes(bytes);
+                names.push(name.map_err(|cause| ImportDirError::Name {
+                    path: path.clone(),
+                    cause,
+                })?);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn dir_meta(&self, dir: &File, path: &Path) -> Result<DirMetaId, ImportDirError> {
+        let path = self.path.join(path);
+        let stat = rustix::fs::fstat(dir).at("stat", &path)?;
+        let (uid, gid, mode) = (stat.st_uid, stat.st_gid, stat.st_mode & PERMISSIONS);
+        let mut meta = DirMeta {
+            uid,
+            gid,
+            mode,
+            xattrs: self.xattrs(dir, &path)?,
+        };
+        self.modifier.apply_dir(&mut meta, Origin::Tree);
+        self.sink
+            .dirmeta(&meta)
+            .map_err(|source| ImportDirError::Write { path, source })
+    }
+
+    fn file_met(
+        &self,
+        parent: BorrowedFd<'_>,
+        dir: usize,
+        name: Name,
+        path: PathBuf,
+        stat: &Stat,
+    ) -> Result<WalkedFile, ImportDirError> {
+        let object = self.inodes.and_then(|inodes| inodes.object(stat));
+        let symlink = match FileType::from_raw_mode(stat.st_mode) {
+            _ if object.is_some() => None,
+            FileType::RegularFile => None,
+            FileType::Symlink => Some(self.symlink(parent, &name, &path, stat)?),
+            _ => {
+                return Err(ImportDirError::Kind {
+                    name: name.to_string(),
+                    path: self.path.join(path),
+                });
+            }
+        };
+        Ok(WalkedFile {
+            dir,
+            name,
+            path,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            symlink,
+            object,
+        })
+    }
+
+    fn symlink(
+        &self,
+        parent: BorrowedFd<'_>,
+        name: &Name,
+        path: &Path,
+        stat: &Stat,
+    ) -> Result<FileHeader, ImportDirError> {
+        let path = self.path.join(path);
+        let target = rustix::fs::readlinkat(parent, name.as_str(), Vec::new()).at("read", &path)?;
+        let target = target
+            .into_string()
+            .map_err(|_| ImportDirError::Target { path: path.clone() })?;
+        let xattrs = if self.modifier.drops_xattrs(Origin::Tree) {
+            Xattrs::NONE
+        } else {
+            let xattrs = read_link_xattrs(&path).at("read the xattrs of", &path)?;
+            xattrs.map_err(|cause| ImportDirError::Xattrs { path, cause })?
+        };
+        Ok(self.header(stat, FileKind::Symlink(target), xattrs))
+    }
+
+    /// Writes the objects of all files, in any order, and gives their names in the order of the list.
+    fn files(&self, files: &[WalkedFile]) -> Result<Vec<FileId>, ImportDirError> {
+        let mut largest_first: Vec<_> = files.iter().enumerate().collect();
+        largest_first.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
+        let written = largest_first.into_par_iter().with_max_len(1);
+        let mut written: Vec<_> = written
+            .map(|(index, file)| (index, self.file(file)))
+            .collect();
+        written.sort_unstable_by_key(|(index, _)| *index);
+        written.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn file(&self, file: &WalkedFile) -> Result<FileId, ImportDirError> {
+        if let (Some(inodes), Some(id)) = (self.inodes, file.object) {
+            let made = inodes.reuse(id, self.modifier, self.sink);
+            return made.map_err(|source| ImportDirError::Reuse {
+                path: self.path.join(&file.path),
+                source,
+            });
+        }
+        let written = match &file.symlink {
+            Some(header) => self.sink.file(header, 0, &mut std::io::empty()),
+            None => return self.regular_file(file),
+        };
+        written.map_err(|source| ImportDirError::Write {
+            path: self.path.join(&file.path),
+            source,
+        })
+    }
+
+    fn regular_file(&self, walked: &WalkedFile) -> Result<FileId, ImportDirError> {
+        let path = self.path.join(&walked.path);
+        // A fifo put there meanwhile must not make us wait.
+        let mut file = self.open(&walked.path, OFlags::NONBLOCK)?;
+        let before = rustix::fs::fstat(&file).at("stat", &path)?;
+        if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
+            return Err(ImportDirError::Changed { path });
+        }
+        let header = self.header(&before, FileKind::Regular, self.xattrs(&file, &path)?);
+        let size = u64::try_from(before.st_size).unwrap_or(0);
+        let id = match self.sink.file(&header, size, &mut file) {
+            Err(WriteError::Size { .. }) => return Err(ImportDirError::Changed { path }),
+            written => written.map_err(|source| ImportDirError::Write {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        let after = rustix::fs::fstat(&file).at("stat", &path)?;
+        if version(&before) != version(&after) {
+            return Err(ImportDirError::Changed { path });
+        }
+        Ok(id)
+    }
+
+    fn header(&self, stat: &Stat, kind: FileKind, xattrs: Xattrs) -> FileHeader {
+        let mode = stat.st_mode & PERMISSIONS;
+        let mut header = FileHeader {
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mode,
+            kind,
+            xattrs,
+        };
+        self.modifier.apply_file(&mut header, Origin::Tree);
+        header
+    }
+
+    fn xattrs(&self, file: &File, path: &Path) -> Result<Xattrs, ImportDirError> {
+        if self.modifier.drops_xattrs(Origin::Tree) {
+            return Ok(Xattrs::NONE);
+        }
+        let xattrs = read_xattrs(file).at("read the xattrs of", path)?;
+        xattrs.map_err(|cause| ImportDirError::Xattrs {
+            path: path.to_owned(),
+            cause,
+        })
+    }
+
+    /// Opens what is at `path` below the root, over no symbolic link at all where the kernel can see to that.
+    fn open(&self, path: &Path, flags: OFlags) -> Result<File, PathError> {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(OsStr::from_bytes(b"."))
+        } else {
+            path
+        };
+        let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let opened = match rustix::fs::openat2(
+            &self.root,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::NO_SYMLINKS,
+        ) {
+            // Old kernels do not have the call, some sandboxes forbid it.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                rustix::fs::openat(&self.root, path, flags, Mode::empty())
+            }
+            opened => opened,
+        };
+        opened.map(File::from).at("open", self.path.join(path))
+    }
+}
+
+/// What changes when somebody writes to a file. Not the time of the last change of status: a new hard link sets it.
+fn version(stat: &Stat) -> impl PartialEq {
+    (
+        stat.st_size,
+        stat.st_mtime,
+        stat.st_mtime_nsec,
+        stat.st_mode,
+        stat.st_uid,
+        stat.st_gid,
+    )
+}
+
+/// Puts files into their directories and directories into their parents, from the last one walked to the root.
+fn assemble(dirs: Vec<WalkedDir>, files: Vec<WalkedFile>, ids: Vec<FileId>) -> Tree {
+    let mut trees: Vec<Tree> = dirs
+        .iter()
+        .map(|dir| Tree {
+            meta: Some(dir.meta),
+            ..Tree::default()
+        })
+        .collect();
+    for (file, id) in files.into_iter().zip(ids) {
+        if let Some(tree) = trees.get_mut(file.dir) {
+            tree.files.insert(file.name, id);
+        }
+    }
+    for dir in dirs.into_iter().rev() {
+        let Some((parent, name)) = dir.place else {
+            break;
+        };
+        let Some(tree) = trees.pop() else { break };
+        if let Some(parent) = trees.get_mut(parent) {
+            parent.dirs.insert(name, Subtree::Open(tree));
+        }
+    }
+    trees.pop().unwrap_or_default()
+}

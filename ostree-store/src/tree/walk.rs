@@ -1,0 +1,257 @@
+//! Stored trees looked into: one path, or everything below it.
+//!
+//! | question | answer |
+//! |---|---|
+//! | what stands at this path, taken as it is written | [`resolve`] |
+//! | where does this path lead, links followed | [`resolve_following`] |
+//! | what stands at and below an entry | [`list`] |
+
+use super::DirTreeSource;
+use crate::checksum::{DirMetaId, DirTreeId, FileId};
+use crate::object::{Commit, FileKind};
+use crate::repo::{ReadError, Repo};
+
+/// How many symbolic links one path may lead over; Linux has the same limit.
+const MAX_LINKS: usize = 40;
+
+/// What stands at a path of a stored tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A directory.
+    Dir {
+        /// What it holds.
+        tree: DirTreeId,
+        /// Its owner, mode and xattrs.
+        meta: DirMetaId,
+    },
+    /// A regular file or symbolic link.
+    File(FileId),
+}
+
+impl Entry {
+    /// The root directory of a commit.
+    #[must_use]
+    pub fn root_of(commit: &Commit) -> Entry {
+        Entry::Dir {
+            tree: commit.root_tree,
+            meta: commit.root_meta,
+        }
+    }
+}
+
+/// Why a path leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// There is nothing of this name.
+    #[error("No such file or directory: {path}")]
+    Missing {
+        /// The path up to what is missing.
+        path: String,
+    },
+    /// The path goes on after a file.
+    #[error("Not a directory")]
+    NotDirectory {
+        /// The path up to the file.
+        path: String,
+    },
+    /// Too many symbolic links on the way.
+    #[error("Too many levels of symbolic links: {path}")]
+    Links {
+        /// The path that was asked for.
+        path: String,
+    },
+    /// An object could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What stands at `path` below `root`, without following links.
+///
+/// A slash at the beginning makes no difference. Otherwise the path is taken literally, as `ostree ls` does: `.`,
+/// `..` and the nothing behind a slash at the end are names that no directory holds.
+pub fn resolve(source: &dyn DirTreeSource, root: Entry, path: &str) -> Result<Entry, WalkError> {
+    if path == "/" {
+        return Ok(root);
+    }
+    let mut entry = root;
+    let mut walked = String::new();
+    for name in path.strip_prefix('/').unwrap_or(path).split('/') {
+        let Entry::Dir { tree, .. } = entry else {
+            return Err(WalkError::NotDirectory { path: walked });
+        };
+        walked = format!("{walked}/{name}");
+        entry = child(source, &tree, name)?.ok_or_else(|| WalkError::Missing {
+            path: walked.clone(),
+        })?;
+    }
+    Ok(entry)
+}
+
+/// Where `path` leads from `root`, links followed within the tree: `/` in a target is the root of the tree, and
+/// `..` does not lead out of it.
+pub fn resolve_following(repo: &Repo, root: Entry, path: &str) -> Result<Entry, WalkError> {
+    let mut walked: Vec<(String, Entry)> = Vec::new();
+    let mut ahead = reversed(path);
+    let mut links = 0;
+    while let Some(name) = ahead.pop() {
+        let here = walked.last().map_or(root, |(_, entry)| *entry);
+        let Entry::Dir { tree, .. } = here else {
+            let path = path_of(walked.iter().map(|(name, _)| name.as_str()));
+            return Err(WalkError::NotDirectory { path });
+        };
+        if name == ".." {
+            walked.pop();
+            continue;
+        }
+        let Some(found) = child(repo, &tree, &name)? else {
+            let names = walked.iter().map(|(name, _)| name.as_str());
+            return Err(WalkError::Missing {
+                path: path_of(names.chain([name.as_str()])),
+            });
+        };
+        let Some(target) = link_target(repo, found)? else {
+            walked.push((name, found));
+            continue;
+        };
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(WalkError::Links {
+                path: path.to_owned(),
+            });
+        }
+        if target.starts_with('/') {
+            walked.clear();
+        }
+        ahead.extend(reversed(&target));
+    }
+    Ok(walked.last().map_or(root, |(_, entry)| *entry))
+}
+
+/// The names of a path, the first one last; nothing and `.` are left out.
+fn reversed(path: &str) -> Vec<String> {
+    path.rsplit('/')
+        .filter(|name| !matches!(*name, "" | "."))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn path_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.fold(String::new(), |path, name| path + "/" + name)
+}
+
+fn link_target(repo: &Repo, entry: Entry) -> Result<Option<String>, ReadError> {
+    let Entry::File(id) = entry else {
+        return Ok(None);
+    };
+    match repo.file(&id)?.header.kind {
+        FileKind::Symlink(target) => Ok(Some(target)),
+        FileKind::Regular => Ok(None),
+    }
+}
+
+fn child(
+    source: &dyn DirTreeSource,
+    tree: &DirTreeId,
+    name: &str,
+) -> Result<Option<Entry>, ReadError> {
+    let stored = source.dirtree(tree)?;
+    let file = stored.files.get(name).map(|file| Entry::File(*file));
+    let dir = || {
+        stored.dirs.get(name).map(|(tree, meta)| Entry::Dir {
+            tree: *tree,
+            meta: *meta,
+        })
+    };
+    Ok(file.or_else(dir))
+}
+
+/// How much of what is below an entry is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Only the entry itself.
+    Itself,
+    /// A directory's entries, too.
+    #[default]
+    Children,
+    /// Everything.
+    All,
+}
+
+/// An entry and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The path, from the one that the list began with.
+    pub path: String,
+    /// What stands there.
+    pub entry: Entry,
+}
+
+/// Lists `entry` and what is below it: each directory, then its files, then its subdirectories, sorted by name.
+///
+/// `path` is where the entry stands, such as `/usr`. A dirtree that cannot be read gives an error in its place, and
+/// the list goes on.
+pub fn list<'a>(source: &'a dyn DirTreeSource, path: &str, entry: Entry, depth: Depth) -> List<'a> {
+    let first = Listed {
+        path: path.to_owned(),
+        entry,
+    };
+    List {
+        source,
+        depth,
+        open_next: depth != Depth::Itself,
+        pending: vec![first],
+    }
+}
+
+/// The iterator of [`list`].
+pub struct List<'a> {
+    source: &'a dyn DirTreeSource,
+    depth: Depth,
+    /// Whether the next directory is looked into.
+    open_next: bool,
+    /// What is still to be listed, the next one last.
+    pending: Vec<Listed>,
+}
+
+impl Iterator for List<'_> {
+    type Item = Result<Listed, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let listed = self.pending.pop()?;
+        if let Entry::Dir { tree, .. } = listed.entry
+            && self.open_next
+        {
+            self.open_next = self.depth == Depth::All;
+            if let Err(error) = self.push_children(&listed.path, &tree) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(listed))
+    }
+}
+
+impl List<'_> {
+    fn push_children(&mut self, path: &str, tree: &DirTreeId) -> Result<(), ReadError> {
+        let stored = self.source.dirtree(tree)?;
+        let path = path.trim_end_matches('/');
+        let dirs = stored.dirs.iter().map(|(name, (tree, meta))| {
+            (
+                name,
+                Entry::Dir {
+                    tree: *tree,
+                    meta: *meta,
+                },
+            )
+        });
+        let files = stored
+            .files
+            .iter()
+            .map(|(name, file)| (name, Entry::File(*file)));
+        let children = dirs.rev().chain(files.rev());
+        self.pending.extend(children.map(|(name, entry)| Listed {
+            path: format!("{path}/{name}"),
+            entry,
+        }));
+        Ok(())
+    }
+}

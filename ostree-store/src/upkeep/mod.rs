@@ -1,0 +1,3 @@
+//! Looking after a repository.
+
+pub mod fsck;

@@ -1,0 +1,21 @@
+//! Tests of what is public.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "in a test a panic is the report"
+)]
+
+mod checkout;
+mod diff;
+mod fsck;
+mod gvariant;
+mod import_dir;
+mod import_tar;
+mod objects;
+mod peer;
+mod transaction;
+mod vectors;
+mod walk;
