@@ -1,0 +1,253 @@
+//! What is to be done for one branch and architecture, before any package is opened.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use apk_format::{Dependency, Digest, Record};
+use ostree_store::repo::Transaction;
+
+use crate::ComposeError;
+use crate::base::{self, Base};
+use crate::catalog::{self, Repository, Source};
+use crate::event::{Notice, Watch};
+use crate::manifest::{Branch, Manifest};
+use crate::resolve::{self, ChangeKind, Installed, Operation, Preference, Request, Universe};
+
+/// One system to make.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'m> {
+    /// The branch's name in the manifest.
+    pub(crate) name: &'m str,
+    /// The branch.
+    pub(crate) branch: &'m Branch,
+    /// The architecture.
+    pub(crate) arch: &'m str,
+}
+
+/// One system, solved.
+#[derive(Debug)]
+pub(crate) struct Plan<'m> {
+    pub(crate) target: Target<'m>,
+    pub(crate) base: Base,
+    /// What is asked for from now on.
+    pub(crate) world: Vec<Dependency>,
+    /// In apk's order.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// One change of the package set.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A package comes, in place of another version if there is one.
+    Install {
+        record: Box<Record>,
+        source: Source,
+        tag: Option<String>,
+        /// As `apk` would announce it.
+        line: String,
+    },
+    /// A package goes.
+    Remove { name: String, line: String },
+}
+
+impl Step {
+    /// As apk announces it: `Installing NAME (VERSION)`.
+    pub(crate) fn line(&self) -> &str {
+        match self {
+            Step::Install { line, .. } | Step::Remove { line, .. } => line,
+        }
+    }
+}
+
+/// The catalogs read so far; branches share them.
+pub(crate) type Catalogs = BTreeMap<(Source, String, Vec<Digest>), Arc<Repository>>;
+
+impl<'m> Target<'m> {
+    /// Every branch for every architecture, in the order of names.
+    pub(crate) fn all(manifest: &'m Manifest) -> impl Iterator<Item = Target<'m>> {
+        manifest.branch.iter().flat_map(|(name, branch)| {
+            manifest
+                .repositories
+                .arch
+                .iter()
+                .map(move |arch| Target { name, branch, arch })
+        })
+    }
+
+    /// Opens the base, reads the indexes and chooses the packages.
+    pub(crate) fn plan(
+        self,
+        manifest: &Manifest,
+        dir: &Path,
+        catalogs: &mut Catalogs,
+        objects: &Transaction<'_>,
+        watch: &dyn Watch,
+    ) -> Result<Plan<'m>, ComposeError> {
+        let wanted = self.branch.world(self.name)?;
+        let base = base::open(self.branch.from.as_ref(), self.arch, dir, objects)?;
+        let mut notices = Vec::new();
+        let sources = sources(manifest, &base, dir, &mut notices)?;
+        let mut repositories = Vec::new();
+        for source in &sources {
+            repositories.push(self.repository(source, manifest, &base, dir, catalogs, watch)?);
+        }
+        let (world, steps) = self.solve(&wanted, &base, &repositories)?;
+        Ok(Plan {
+            target: self,
+            base,
+            world,
+            steps,
+            notices,
+        })
+    }
+
+    fn repository(
+        self,
+        source: &Source,
+        manifest: &Manifest,
+        base: &Base,
+        dir: &Path,
+        catalogs: &mut Catalogs,
+        watch: &dyn Watch,
+    ) -> Result<Arc<Repository>, ComposeError> {
+        let places: Vec<_> = manifest
+            .repositories
+            .keys
+            .iter()
+            .map(|place| dir.join(place))
+            .collect();
+        let mut keys = catalog::read_keys(&places)?;
+        for (name, pem) in &base.keys {
+            keys.entry(name.clone()).or_insert_with(|| pem.clone());
+        }
+        // The keys are part of the cache's key: a base's own keys must not vouch for another branch.
+        let trusted = keys
+            .iter()
+            .flat_map(|(name, pem)| [Digest::sha1(name.as_bytes()), Digest::sha1(pem)])
+            .collect();
+        let key = (source.clone(), self.arch.to_owned(), trusted);
+        if let Some(known) = catalogs.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let repository = catalog::load(source, self.arch, &catalog::key_ring(&keys)?, watch)?;
+        let repository = Arc::new(repository);
+        catalogs.insert(key, Arc::clone(&repository));
+        Ok(repository)
+    }
+
+    fn solve(
+        self,
+        wanted: &[Dependency],
+        base: &Base,
+        repositories: &[Arc<Repository>],
+    ) -> Result<(Vec<Dependency>, Vec<Step>), ComposeError> {
+        let installed = base.installed.packages.iter().map(|package| Installed {
+            record: &package.record,
+            tag: package.tag.as_deref(),
+            replaces: &package.replaces,
+        });
+        let offered = repositories.iter().map(|repository| resolve::Repository {
+            tag: repository.source.tag.as_deref(),
+            records: &repository.records,
+        });
+        let universe = Universe {
+            repositories: offered.collect(),
+            installed: installed.collect(),
+            architectures: vec![self.arch],
+        };
+        let operation = Operation::Add {
+            wanted,
+            preference: Preference::Installed,
+        };
+        let request = Request {
+            world: &base.world.dependencies,
+            operation,
+        };
+        let solution =
+            resolve::resolve(&universe, &request).map_err(|source| ComposeError::Resolve {
+                branch: self.name.to_owned(),
+                arch: self.arch.to_owned(),
+                source: Box::new(source),
+            })?;
+        let steps = solution
+            .changes
+            .iter()
+            .filter_map(|change| step(change, repositories))
+            .collect();
+        Ok((solution.world, steps))
+    }
+}
+
+/// The repositories of the manifest, then those of the base that are directories here.
+fn sources(
+    manifest: &Manifest,
+    base: &Base,
+    dir: &Path,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Source>, ComposeError> {
+    let mut sources = Vec::new();
+    for url in &manifest.repositories.urls {
+        sources.push(Source::parse(url, dir)?);
+    }
+    for url in &base.repositories {
+        // The lines of a foreign tree are not this manifest's wishes: what cannot be had is said, not refused.
+        match Source::parse(url, Path::new("/")) {
+            Ok(source) if source.path.is_dir() => sources.push(source),
+            _ => notices.push(Notice::RepositorySkipped { url: url.clone() }),
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    sources.retain(|source| seen.insert(source.clone()));
+    Ok(sources)
+}
+
+fn step(change: &resolve::Change<'_>, repositories: &[Arc<Repository>]) -> Option<Step> {
+    let kind = change.kind();
+    let line = announce(change, kind);
+    match (kind, &change.old, &change.new) {
+        (ChangeKind::Keep | ChangeKind::Retag, ..) => None,
+        (ChangeKind::Purge, Some(old), _) => Some(Step::Remove {
+            name: old.record.name.clone(),
+            line,
+        }),
+        (_, _, Some(new)) => {
+            let offer = new.offer?;
+            let repository = repositories.get(offer.repository)?;
+            let record = repository.records.get(offer.record)?;
+            Some(Step::Install {
+                record: Box::new(record.clone()),
+                source: repository.source.clone(),
+                tag: new.tag.map(str::to_owned),
+                line,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The line that apk prints for a change, without its number.
+fn announce(change: &resolve::Change<'_>, kind: ChangeKind) -> String {
+    let verb = match kind {
+        ChangeKind::Keep => "Keeping",
+        ChangeKind::Install => "Installing",
+        ChangeKind::Purge => "Purging",
+        ChangeKind::Upgrade => "Upgrading",
+        ChangeKind::Downgrade => "Downgrading",
+        ChangeKind::Replace => "Replacing",
+        ChangeKind::Reinstall => "Reinstalling",
+        ChangeKind::Retag => "Updating pinning",
+    };
+    let Some(shown) = change.new.as_ref().or(change.old.as_ref()) else {
+        return String::new();
+    };
+    let tag = shown.tag.map(|tag| format!("@{tag}")).unwrap_or_default();
+    let versions = match (kind, &change.old) {
+        (ChangeKind::Upgrade | ChangeKind::Downgrade | ChangeKind::Replace, Some(old)) => {
+            format!("{} -> {}", old.record.version, shown.record.version)
+        }
+        _ => shown.record.version.to_string(),
+    };
+    format!("{verb} {}{tag} ({versions})", shown.record.name)
+}

@@ -1,0 +1,371 @@
+//! The operation as the solver sees it: a world, and wishes for the world as a whole and for single packages.
+//!
+//! | operation | wishes for the named packages, handed on or not | for the whole world |
+//! |---|---|---|
+//! | add | those of the preference, handed on | none |
+//! | upgrade | none | upgrade |
+//! | upgrade of named packages | upgrade, not handed on | none |
+//! | upgrade ignoring packages | stay installed, not handed on | upgrade |
+//! | del | remove, not handed on | none |
+//! | fix | reinstall or upgrade, handed on if asked | none |
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use apk_format::{Constraint, Dependency, dependency::name_order};
+
+use super::graph::Graph;
+use super::state::Wishes;
+use super::table::{NameId, PackageId};
+use super::tags::TagSet;
+use super::{Request, ResolveError};
+
+/// What is done to a system.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation<'a> {
+    /// Adds dependencies to the world, or replaces those with the same names: `apk add`.
+    ///
+    /// Without any, the world as it is gets installed.
+    Add {
+        /// What is wanted.
+        wanted: &'a [Dependency],
+        /// What is preferred for them, and for all they depend on.
+        preference: Preference,
+    },
+    /// Brings installed packages up to date: `apk upgrade`.
+    Upgrade {
+        /// Only these packages, without what they depend on; all packages if there are none.
+        only: &'a [&'a str],
+        /// Packages that stay as they are if they can.
+        ignore: &'a [&'a str],
+        /// Prefer what repositories have to what is installed, whatever the versions: `--available`.
+        available: bool,
+        /// Insist on the newest versions: `--latest`.
+        latest: bool,
+        /// Take names that no repository offers any more from the world: `--prune`.
+        prune: bool,
+    },
+    /// Takes names from the world, so that packages nobody needs go: `apk del`.
+    Delete {
+        /// Names of packages, or of dependencies in the world.
+        names: &'a [&'a str],
+        /// With all that depends on them.
+        with_dependants: bool,
+    },
+    /// Installs packages again, or upgrades them: `apk fix`.
+    Fix {
+        /// The packages.
+        names: &'a [&'a str],
+        /// Upgrade them instead.
+        upgrade: bool,
+        /// With all they depend on.
+        with_dependencies: bool,
+    },
+}
+
+/// Which versions `add` prefers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// Installed ones where they do.
+    #[default]
+    Installed,
+    /// The newest usable ones.
+    Upgrade,
+    /// The newest ones, even where that leads to failure.
+    Latest,
+}
+
+/// A request in the solver's words.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// Sorted by name.
+    pub(super) world: Vec<WorldEntry<'a>>,
+    /// What reaches every package that satisfies an entry of the world, and from there all they depend on.
+    pub(super) wishes: Wishes,
+    pub(super) named: Vec<NamedWish>,
+}
+
+/// A dependency of the world.
+#[derive(Clone, Debug)]
+pub(super) struct WorldEntry<'a> {
+    pub(super) name: NameId,
+    pub(super) tag: TagSet,
+    pub(super) dependency: Cow<'a, Dependency>,
+}
+
+/// A name that the operation speaks of, and wishes for the packages that provide it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamedWish {
+    pub(super) name: NameId,
+    pub(super) own: Wishes,
+    pub(super) inheritable: Wishes,
+}
+
+impl<'a> Plan<'a> {
+    /// Applies the operation to the world; names of operands that nobody knows enter the graph.
+    pub(super) fn make(graph: &mut Graph<'a>, request: &Request<'a>) -> Result<Self, ResolveError> {
+        let mut plan = Plan {
+            world: Vec::new(),
+            wishes: Wishes::NONE,
+            named: Vec::new(),
+        };
+        for entry in request.world {
+            plan.world.push(WorldEntry::new(graph, entry)?);
+        }
+        match request.operation {
+            Operation::Add { wanted, preference } => plan.add(graph, wanted, preference)?,
+            Operation::Upgrade {
+                only,
+                ignore,
+                available,
+                latest,
+                prune,
+            } => {
+                plan.wishes = upgrade_wishes(only, available, latest);
+                plan.name_all(graph, only, Wishes::UPGRADE, Wishes::NONE)?;
+                plan.name_all(graph, ignore, Wishes::INSTALLED, Wishes::NONE)?;
+                plan.refresh_world(graph, available, prune);
+            }
+            Operation::Delete {
+                names,
+                with_dependants,
+            } => Deletion::new(&mut plan, graph).delete(names, with_dependants)?,
+            Operation::Fix {
+                names,
+                upgrade,
+                with_dependencies,
+            } => {
+                plan.fix(graph, names, upgrade, with_dependencies)?;
+            }
+        }
+        plan.world
+            .sort_by(|a, b| name_order(&a.dependency.name, &b.dependency.name));
+        plan.check_tags(graph)?;
+        Ok(plan)
+    }
+
+    /// The world from now on.
+    pub(super) fn into_world(self) -> Vec<Dependency> {
+        self.world
+            .into_iter()
+            .map(|entry| entry.dependency.into_owned())
+            .collect()
+    }
+
+    fn add(
+        &mut self,
+        graph: &mut Graph<'a>,
+        wanted: &'a [Dependency],
+        preference: Preference,
+    ) -> Result<(), ResolveError> {
+        let wishes = match preference {
+            Preference::Installed => Wishes::NONE,
+            Preference::Upgrade => Wishes::UPGRADE,
+            Preference::Latest => Wishes::LATEST,
+        };
+        for dependency in wanted {
+            let entry = WorldEntry::new(graph, dependency)?;
+            self.named.push(NamedWish {
+                name: entry.name,
+                own: wishes,
+                inheritable: wishes,
+            });
+            match self.world.iter_mut().find(|old| old.name == entry.name) {
+                Some(old) => *old = entry,
+                None => self.world.push(entry),
+            }
+        }
+        Ok(())
+    }
+
+    fn fix(
+        &mut self,
+        graph: &Graph<'a>,
+        names: &[&str],
+        upgrade: bool,
+        handed_on: bool,
+    ) -> Result<(), ResolveError> {
+        let own = if upgrade {
+            Wishes::UPGRADE
+        } else {
+            Wishes::REINSTALL
+        };
+        let inheritable = if handed_on { own } else { Wishes::NONE };
+        self.name_all(graph, names, own, inheritable)
+    }
+
+    fn name_all(
+        &mut self,
+        graph: &Graph<'a>,
+        names: &[&str],
+        own: Wishes,
+        inheritable: Wishes,
+    ) -> Result<(), ResolveError> {
+        for name in names {
+            let name = graph
+                .find(name)
+                .ok_or_else(|| ResolveError::UnknownName((*name).to_owned()))?;
+            self.named.push(NamedWish {
+                name,
+                own,
+                inheritable,
+            });
+        }
+        Ok(())
+    }
+
+    fn refresh_world(&mut self, graph: &Graph<'a>, available: bool, prune: bool) {
+        if prune {
+            let offered = |name: NameId| {
+                graph.names[name]
+                    .providers
+                    .iter()
+                    .any(|provider| graph.packages[provider.package].offer.is_some())
+            };
+            self.world
+                .retain(|entry| entry.dependency.conflict || offered(entry.name));
+        }
+        for entry in self.world.iter_mut().filter(|_| available) {
+            if matches!(entry.dependency.constraint, Constraint::Identity(_)) {
+                entry.dependency.to_mut().constraint = Constraint::Any;
+            }
+        }
+    }
+
+    /// Every tag of the world must be that of some repository.
+    fn check_tags(&self, graph: &Graph<'a>) -> Result<(), ResolveError> {
+        let unknown = |entry: &&WorldEntry<'a>| {
+            entry.tag != TagSet::DEFAULT && !entry.tag.intersects(graph.known_tags)
+        };
+        let unknown: Vec<Dependency> = self
+            .world
+            .iter()
+            .filter(unknown)
+            .map(|entry| entry.dependency.clone().into_owned())
+            .collect();
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(ResolveError::UnknownTags(unknown))
+        }
+    }
+}
+
+impl<'a> WorldEntry<'a> {
+    fn new(graph: &mut Graph<'a>, dependency: &'a Dependency) -> Result<Self, ResolveError> {
+        let tag = graph.tags.meet(dependency.tag.as_deref())?;
+        Ok(WorldEntry {
+            name: graph.meet(&dependency.name),
+            tag,
+            dependency: Cow::Borrowed(dependency),
+        })
+    }
+}
+
+fn upgrade_wishes(only: &[&str], available: bool, latest: bool) -> Wishes {
+    let mut wishes = if only.is_empty() {
+        Wishes::UPGRADE
+    } else {
+        Wishes::NONE
+    };
+    if available {
+        wishes |= Wishes::AVAILABLE;
+    }
+    if latest {
+        wishes |= Wishes::LATEST;
+    }
+    wishes
+}
+
+/// Takes packages, and what needs them, out of a plan's world.
+struct Deletion<'p, 'g, 'a> {
+    plan: &'p mut Plan<'a>,
+    graph: &'g Graph<'a>,
+    /// Whoever was looked at once is not looked at again, whatever else is deleted: apk's way.
+    examined: HashSet<PackageId>,
+}
+
+impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
+    fn new(plan: &'p mut Plan<'a>, graph: &'g Graph<'a>) -> Self {
+        Deletion {
+            plan,
+            graph,
+            examined: HashSet::new(),
+        }
+    }
+
+    fn delete(&mut self, names: &[&str], with_dependants: bool) -> Result<(), ResolveError> {
+        for text in names {
+            let name = self
+                .graph
+                .find(text)
+                .ok_or_else(|| ResolveError::UnknownName((*text).to_owned()))?;
+            match self.installed_as(name) {
+                Some(package) if with_dependants => self.delete_with_dependants(package),
+                Some(package) => self.mark(package),
+                None => self.forget(name),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a package and, depth first, the installed packages with a dependency that it satisfies.
+    fn delete_with_dependants(&mut self, package: PackageId) {
+        let mut way = vec![(package, self.mark_with_provides(package).into_iter())];
+        while let Some((deleted, candidates)) = way.last_mut() {
+            let Some(candidate) = candidates.next() else {
+                way.pop();
+                continue;
+            };
+            let deleted = *deleted;
+            if self.examined.insert(candidate) && self.graph.depends_on(candidate, deleted) {
+                way.push((candidate, self.mark_with_provides(candidate).into_iter()));
+            }
+        }
+    }
+
+    fn mark(&mut self, package: PackageId) {
+        let name = self.graph.packages[package].name;
+        self.plan.named.push(NamedWish {
+            name,
+            own: Wishes::REMOVE,
+            inheritable: Wishes::NONE,
+        });
+        self.forget(name);
+    }
+
+    /// Deletes a package with all its names; gives the installed packages that may depend on it.
+    fn mark_with_provides(&mut self, package: PackageId) -> Vec<PackageId> {
+        self.mark(package);
+        for provided in self.graph.provides(package) {
+            self.forget(provided.name);
+        }
+        let graph = self.graph;
+        let reverse = graph
+            .names_of(package)
+            .flat_map(|name| &graph.names[name].reverse_depends);
+        let providers = reverse
+            .flat_map(|name| &graph.names[*name].providers)
+            .map(|provider| provider.package);
+        providers
+            .filter(|dependant| graph.packages[*dependant].is_installed())
+            .collect()
+    }
+
+    fn installed_as(&self, name: NameId) -> Option<PackageId> {
+        let mut own = self.graph.names[name]
+            .providers
+            .iter()
+            .map(|provider| provider.package);
+        own.find(|package| {
+            self.graph.packages[*package].name == name
+                && self.graph.packages[*package].is_installed()
+        })
+    }
+
+    fn forget(&mut self, name: NameId) {
+        if let Some(place) = self.plan.world.iter().position(|entry| entry.name == name) {
+            self.plan.world.swap_remove(place);
+        }
+    }
+}

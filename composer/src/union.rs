@@ -1,0 +1,701 @@
+//! Layers → one tree, in which every path has one owner.
+//!
+//! Packages are laid into the tree in the order of installation, by the rules of apk 2.14:
+//!
+//! | the path is there already | then |
+//! |---|---|
+//! | and so is the same package, or one of the same origin | the later takes it |
+//! | one package `replaces` the other | the higher `replaces_priority` keeps it, the later of two equal ones |
+//! | a file of another package | an error that names both |
+//! | a file of the base, below `etc/`, changed or of no package | the base's stays, the package's goes beside it as `.apk-new` |
+//! | a file of no package elsewhere | the package takes it |
+//! | one is a directory and the other is not | an error that names both |
+//!
+//! Of all packages that have a directory, the one with the smallest owner and group decides these; the mode is what
+//! all packages with that owner allow.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
+
+use apk_format::{Digest, InstalledDir, InstalledFile, InstalledPackage};
+use ostree_store::checksum::{DirMetaId, FileId};
+use ostree_store::object::{DirMeta, FileKind, Name, NameError, ObjectSink, WriteError};
+use ostree_store::repo::{ReadError, Transaction};
+use ostree_store::tree::{Subtree, Tree, TreeError};
+use sha1::{Digest as _, Sha1};
+
+use crate::base::{Base, BaseError, find, names};
+use crate::event::Notice;
+use crate::layer::{Layer, LayerEntry, LayerObject, title};
+
+/// Directory in which changed files of the base are kept, and everything below it.
+const PROTECTED: &str = "etc/";
+
+/// Why packages cannot be in one tree.
+#[derive(Debug, thiserror::Error)]
+pub enum UnionError {
+    /// Two packages own one file.
+    #[error("{path} belongs to {owner}, and {package} brings it too")]
+    Conflict {
+        /// The path.
+        path: String,
+        /// Who has it.
+        owner: String,
+        /// Who brings it too.
+        package: String,
+    },
+    /// A file where a directory is.
+    #[error("{path} is a directory, and {package} has a file of that name")]
+    FileOverDirectory {
+        /// The path.
+        path: String,
+        /// Who brings the file.
+        package: String,
+    },
+    /// A directory where a file is.
+    #[error("{path} is a file or link of {owner}, and {package} has it as a directory")]
+    DirectoryOverFile {
+        /// The path.
+        path: String,
+        /// Who has the file.
+        owner: String,
+        /// Who brings the directory.
+        package: String,
+    },
+    /// A file that an archive has twice.
+    #[error("{package} has the file {path} twice")]
+    Twice {
+        /// The path.
+        path: String,
+        /// The package.
+        package: String,
+    },
+    /// A file without its directory, which apk would not install.
+    #[error("{package} has the file {path} without an entry for its directory before it")]
+    NoDirectory {
+        /// The path.
+        path: String,
+        /// The package.
+        package: String,
+    },
+    /// A path that no tree can have.
+    #[error("{package} has an impossible path {path:?}")]
+    Name {
+        /// The path.
+        path: String,
+        /// The package.
+        package: String,
+        /// Why.
+        source: NameError,
+    },
+    /// The tree could not be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A file of the tree could not be read.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// An object could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The content of an object could not be read.
+    #[error("cannot read {path} of the base")]
+    Content {
+        /// The path.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An object could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl UnionError {
+    /// What would help.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            UnionError::Conflict { owner, package, .. } => Some(format!(
+                "leave one of them out, or let one say `replaces` the other in its package: {owner}, {package}"
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// The tree while packages are laid into it.
+#[derive(Debug)]
+pub struct Union<'t> {
+    /// The files so far.
+    pub tree: Tree,
+    /// What was not done as a package asked.
+    pub notices: Vec<Notice>,
+    objects: &'t Transaction<'t>,
+    /// In apk's order: those of the base first, then as installed. A removed package leaves a gap.
+    packages: Vec<Option<InstalledPackage>>,
+    /// Who owns which file.
+    owners: HashMap<String, usize>,
+    /// Whether there were files before the first package came.
+    on_base: bool,
+    /// How many of `packages` came with the base.
+    from_base: usize,
+    /// Those that came with the base, as they were.
+    packages_before: Vec<InstalledPackage>,
+    /// Directories of packages that came or went.
+    touched: BTreeSet<String>,
+    dirmetas: HashMap<(u32, u32, u32), DirMetaId>,
+}
+
+/// Owner, group and mode of a directory as packages have it.
+type Access = (u32, u32, u32);
+
+impl<'t> Union<'t> {
+    /// Begins with a base.
+    pub fn new(base: Base, objects: &'t Transaction<'t>) -> Result<Self, WriteError> {
+        let packages_before = base.installed.packages;
+        let packages: Vec<Option<InstalledPackage>> =
+            packages_before.iter().cloned().map(Some).collect();
+        let mut owners = HashMap::new();
+        for (index, package) in packages.iter().enumerate() {
+            for path in package.iter().flat_map(files_of) {
+                owners.insert(path.0, index);
+            }
+        }
+        let mut union = Union {
+            on_base: !(base.tree.files.is_empty() && base.tree.dirs.is_empty()),
+            tree: base.tree,
+            notices: Vec::new(),
+            objects,
+            from_base: packages.len(),
+            packages_before,
+            touched: BTreeSet::new(),
+            packages,
+            owners,
+            dirmetas: HashMap::new(),
+        };
+        if union.tree.meta.is_none() {
+            union.tree.meta = Some(union.dirmeta((0, 0, 0o755))?);
+        }
+        Ok(union)
+    }
+
+    /// The packages in the tree, in apk's order.
+    pub fn packages(&self) -> impl Iterator<Item = &InstalledPackage> {
+        self.packages.iter().flatten()
+    }
+
+    /// Lays a package into the tree; one of the same name goes.
+    /// `tag` is the repository tag under which it was chosen.
+    pub fn install(&mut self, layer: &Layer, tag: Option<&str>) -> Result<(), UnionError> {
+        let previous = self.position(&layer.record.name);
+        let mut incoming = Incoming::new(layer, self.packages.len(), tag);
+        self.packages.push(None); // keeps the place until the record is complete
+        for entry in &layer.entries {
+            match entry.object {
+                LayerObject::Dir => self.place_dir(&mut incoming, entry)?,
+                _ => self.place_file(&mut incoming, entry)?,
+            }
+        }
+        if let Some(place) = self.packages.get_mut(incoming.index) {
+            *place = Some(incoming.record);
+        }
+        if let Some(previous) = previous {
+            self.remove_at(previous)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a package and what only it had out of the tree.
+    pub fn remove(&mut self, name: &str) -> Result<(), UnionError> {
+        match self.position(name) {
+            Some(index) => self.remove_at(index),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives every directory that a package brought or lost in this run the owner and mode that all its packages
+    /// together say.
+    pub fn finish_directories(&mut self) -> Result<(), UnionError> {
+        let touched = std::mem::take(&mut self.touched);
+        let before = claims(self.packages_before.iter(), &touched);
+        let after = claims(self.packages.iter().flatten(), &touched);
+        for (path, access) in after {
+            let wanted = self.dirmeta(access)?;
+            let expected = before
+                .get(&path)
+                .map(|access| self.dirmeta(*access))
+                .transpose()?;
+            if let Some(dir) = self.existing_dir(&path)? {
+                // A directory that somebody gave another owner or mode keeps it.
+                if expected.is_none_or(|expected| dir.meta == Some(expected)) {
+                    dir.meta = Some(wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory at a path; the root for the empty one.
+    fn existing_dir(&mut self, path: &str) -> Result<Option<&mut Tree>, UnionError> {
+        if path.is_empty() {
+            return Ok(Some(&mut self.tree));
+        }
+        let objects = self.objects;
+        let Some((parent, name)) = self.parent(path)? else {
+            return Ok(None);
+        };
+        Ok(parent
+            .dirs
+            .get_mut(&name)
+            .map(|subtree| subtree.open(objects))
+            .transpose()?)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.packages.iter().position(|package| {
+            package
+                .as_ref()
+                .is_some_and(|package| package.record.name == name)
+        })
+    }
+
+    fn place_dir(
+        &mut self,
+        incoming: &mut Incoming<'_>,
+        entry: &LayerEntry,
+    ) -> Result<(), UnionError> {
+        self.ensure_dir(&entry.path, incoming.layer)?;
+        self.touched.insert(entry.path.to_string());
+        if let Some(dir) = incoming.dir(&entry.path) {
+            (dir.uid, dir.gid, dir.mode) = (entry.uid, entry.gid, entry.mode);
+            dir.xattr_hash = entry.xattr_hash.as_deref().copied();
+        }
+        Ok(())
+    }
+
+    fn place_file(
+        &mut self,
+        incoming: &mut Incoming<'_>,
+        entry: &LayerEntry,
+    ) -> Result<(), UnionError> {
+        let (path, layer) = (&*entry.path, incoming.layer);
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if !dir.is_empty() && !incoming.places.contains_key(dir) {
+            return Err(UnionError::NoDirectory {
+                path: path.to_owned(),
+                package: layer.title(),
+            });
+        }
+        let previous = self.owners.get(path).copied();
+        if previous == Some(incoming.index) {
+            return Err(UnionError::Twice {
+                path: path.to_owned(),
+                package: layer.title(),
+            });
+        }
+        if let Some(owner) = previous
+            && !self.takes_over(layer, owner, path)?
+        {
+            return Ok(());
+        }
+        let checksum = self.put_object(layer, entry, previous)?;
+        if let Some(owner) = previous {
+            self.disown(owner, dir, name, &layer.record.name);
+        }
+        self.owners.insert(path.to_owned(), incoming.index);
+        if let Some(dir) = incoming.dir(dir) {
+            let xattr_hash = entry.xattr_hash.as_deref().copied();
+            let (uid, gid, mode) = (entry.uid, entry.gid, entry.mode);
+            dir.files.push(InstalledFile {
+                name: name.to_owned(),
+                uid,
+                gid,
+                mode,
+                xattr_hash,
+                checksum,
+            });
+        }
+        Ok(())
+    }
+
+    /// Puts what an entry has become into the tree; returns the checksum that apk records.
+    fn put_object(
+        &mut self,
+        layer: &Layer,
+        entry: &LayerEntry,
+        previous: Option<usize>,
+    ) -> Result<Option<Digest>, UnionError> {
+        match entry.object {
+            LayerObject::File(id, checksum) => {
+                self.put(layer, &entry.path, previous, id, checksum)?;
+                Ok(checksum)
+            }
+            LayerObject::NotRepresentable(kind) => {
+                let (path, package, kind) =
+                    (entry.path.to_string(), layer.title(), kind.to_owned());
+                self.notices.push(Notice::NotRepresentable {
+                    path,
+                    package,
+                    kind,
+                });
+                Ok(None)
+            }
+            LayerObject::Dir => Ok(None),
+        }
+    }
+
+    /// Whether the new package gets a path that another package has.
+    fn takes_over(&mut self, layer: &Layer, owner: usize, path: &str) -> Result<bool, UnionError> {
+        let Some(Some(holder)) = self.packages.get(owner) else {
+            return Ok(true);
+        };
+        let same_origin =
+            holder.record.origin.is_some() && holder.record.origin == layer.record.origin;
+        if holder.record.name == layer.record.name || same_origin {
+            return Ok(true);
+        }
+        let (path, package, previous) = (path.to_owned(), layer.title(), title(&holder.record));
+        let holder_rank =
+            replaces(&holder.replaces, &layer.record).then_some(holder.replaces_priority);
+        let newcomer_rank =
+            replaces(&layer.info.replaces, &holder.record).then_some(layer.info.replaces_priority);
+        if holder_rank > newcomer_rank {
+            self.notices.push(Notice::Left {
+                path,
+                package,
+                owner: previous,
+            });
+            return Ok(false);
+        }
+        if newcomer_rank.is_none() {
+            return Err(UnionError::Conflict {
+                path,
+                owner: previous,
+                package,
+            });
+        }
+        self.notices.push(Notice::Replaced {
+            path,
+            package,
+            previous,
+        });
+        Ok(true)
+    }
+
+    /// Puts a file into the tree, or beside the one that the base has.
+    fn put(
+        &mut self,
+        layer: &Layer,
+        path: &str,
+        previous: Option<usize>,
+        id: FileId,
+        checksum: Option<Digest>,
+    ) -> Result<(), UnionError> {
+        let existing = if self.on_base {
+            find(&mut self.tree, path, self.objects)?
+        } else {
+            None
+        };
+        let Some(existing) = existing else {
+            return self.put_at(layer, path, id);
+        };
+        if path.starts_with(PROTECTED) && self.is_changed(path, previous, existing)? {
+            let same = self.content_hash(path, existing)? == checksum;
+            let new_version = (!same).then(|| format!("{path}.apk-new"));
+            if let Some(beside) = &new_version {
+                self.put_at(layer, beside, id)?;
+            }
+            let (path, package) = (path.to_owned(), layer.title());
+            self.notices.push(Notice::ConfigurationKept {
+                path,
+                new_version,
+                package,
+            });
+            return Ok(());
+        }
+        if previous.is_none() {
+            self.notices.push(Notice::Overwritten {
+                path: path.to_owned(),
+                package: layer.title(),
+            });
+        }
+        self.put_at(layer, path, id)
+    }
+
+    fn put_at(&mut self, layer: &Layer, path: &str, id: FileId) -> Result<(), UnionError> {
+        let mut components =
+            names(path).map_err(|source| impossible(path, &layer.title(), source))?;
+        let Some(name) = components.pop() else {
+            return Ok(());
+        };
+        let dir = self.tree.descend(&components, self.objects)?;
+        dir.put_file(name, id).map_err(|error| match error {
+            TreeError::FileOverDirectory { .. } => UnionError::FileOverDirectory {
+                path: path.to_owned(),
+                package: layer.title(),
+            },
+            other => other.into(),
+        })
+    }
+
+    /// Whether the file in the tree is not what its package brought.
+    fn is_changed(
+        &self,
+        path: &str,
+        owner: Option<usize>,
+        existing: FileId,
+    ) -> Result<bool, UnionError> {
+        let Some(owner) = owner else { return Ok(true) };
+        if owner >= self.from_base {
+            return Ok(false); // laid into the tree by this run
+        }
+        let Some(Some(package)) = self.packages.get(owner) else {
+            return Ok(true);
+        };
+        let recorded = files_of(package)
+            .find(|(found, _)| found == path)
+            .and_then(|(_, file)| file.checksum);
+        Ok(self.content_hash(path, existing)? != recorded)
+    }
+
+    /// SHA-1 of a file's content or of a link's target: what apk compares.
+    fn content_hash(&self, path: &str, id: FileId) -> Result<Option<Digest>, UnionError> {
+        let mut file = self.objects.read_file(&id)?;
+        let mut hash = Sha1::new();
+        if let FileKind::Symlink(target) = &file.header.kind {
+            hash.update(target.as_bytes());
+        }
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let count = file
+                .read(&mut buffer)
+                .map_err(|source| UnionError::Content {
+                    path: path.to_owned(),
+                    source,
+                })?;
+            if count == 0 {
+                return Ok(Some(Digest::Sha1(hash.finalize().into())));
+            }
+            hash.update(buffer.get(..count).unwrap_or_default());
+        }
+    }
+
+    /// The line of the file goes from its old owner's record, unless that whole record goes because `newcomer` is
+    /// another version of the same package.
+    fn disown(&mut self, owner: usize, dir: &str, name: &str, newcomer: &str) {
+        let Some(Some(package)) = self.packages.get_mut(owner) else {
+            return;
+        };
+        if package.record.name == newcomer {
+            return;
+        }
+        for candidate in package
+            .dirs
+            .iter_mut()
+            .filter(|candidate| candidate.path == dir)
+        {
+            candidate.files.retain(|file| file.name != name);
+        }
+    }
+
+    /// Makes the directory and those above it where they are missing.
+    fn ensure_dir(&mut self, path: &str, layer: &Layer) -> Result<(), UnionError> {
+        let plain = self.dirmeta((0, 0, 0o755))?;
+        let mut dir = &mut self.tree;
+        let mut so_far = String::new();
+        for name in names(path).map_err(|source| impossible(path, &layer.title(), source))? {
+            so_far = if so_far.is_empty() {
+                name.to_string()
+            } else {
+                format!("{so_far}/{name}")
+            };
+            dir = match dir.open_dir(self.objects, &name) {
+                Err(TreeError::DirectoryOverFile { .. }) => {
+                    let holder = self
+                        .owners
+                        .get(&so_far)
+                        .and_then(|owner| self.packages.get(*owner)?.as_ref());
+                    let owner =
+                        holder.map_or("no package".to_owned(), |holder| title(&holder.record));
+                    return Err(UnionError::DirectoryOverFile {
+                        path: so_far,
+                        owner,
+                        package: layer.title(),
+                    });
+                }
+                dir => dir?,
+            };
+            dir.meta.get_or_insert(plain);
+        }
+        Ok(())
+    }
+
+    fn remove_at(&mut self, index: usize) -> Result<(), UnionError> {
+        let Some(package) = self.packages.get_mut(index).and_then(Option::take) else {
+            return Ok(());
+        };
+        for (path, file) in files_of(&package) {
+            if self.owners.get(&path) == Some(&index) {
+                self.owners.remove(&path);
+                self.remove_file(&path, file.checksum)?;
+            }
+        }
+        self.touched
+            .extend(package.dirs.iter().map(|dir| dir.path.clone()));
+        let mut dirs: Vec<&str> = package.dirs.iter().map(|dir| dir.path.as_str()).collect();
+        dirs.sort_unstable_by(|a, b| b.cmp(a)); // what is deeper first
+        for path in dirs {
+            self.remove_dir_if_unused(path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file unless it is a changed configuration file.
+    fn remove_file(&mut self, path: &str, recorded: Option<Digest>) -> Result<(), UnionError> {
+        let Some(existing) = find(&mut self.tree, path, self.objects)? else {
+            return Ok(());
+        };
+        if path.starts_with(PROTECTED) && self.content_hash(path, existing)? != recorded {
+            return Ok(());
+        }
+        if let Some((dir, name)) = self.parent(path)? {
+            dir.files.remove(name.as_str());
+        }
+        Ok(())
+    }
+
+    fn remove_dir_if_unused(&mut self, path: &str) -> Result<(), UnionError> {
+        if path.is_empty()
+            || self
+                .packages()
+                .any(|package| package.dirs.iter().any(|dir| dir.path == path))
+        {
+            return Ok(());
+        }
+        let objects = self.objects;
+        if let Some((dir, name)) = self.parent(path)?
+            && let Some(subtree) = dir.dirs.get_mut(&name)
+        {
+            let found = subtree.open(objects)?;
+            if found.files.is_empty() && found.dirs.is_empty() {
+                dir.dirs.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory a path is in, if that is there, and the path's last name.
+    fn parent(&mut self, path: &str) -> Result<Option<(&mut Tree, Name)>, UnionError> {
+        let mut components =
+            names(path).map_err(|source| impossible(path, "the database", source))?;
+        let Some(last) = components.pop() else {
+            return Ok(None);
+        };
+        let mut dir = &mut self.tree;
+        for name in &components {
+            dir = match dir.dirs.get_mut(name) {
+                Some(Subtree::Open(tree)) => tree,
+                Some(stored) => stored.open(self.objects)?,
+                None => return Ok(None),
+            };
+        }
+        Ok(Some((dir, last)))
+    }
+
+    fn dirmeta(&mut self, access: Access) -> Result<DirMetaId, WriteError> {
+        if let Some(id) = self.dirmetas.get(&access) {
+            return Ok(*id);
+        }
+        let (uid, gid, mode) = access;
+        let id = self.objects.dirmeta(&DirMeta {
+            uid,
+            gid,
+            ..DirMeta::root_owned(mode)
+        })?;
+        self.dirmetas.insert(access, id);
+        Ok(id)
+    }
+}
+
+/// A package on its way into the tree.
+struct Incoming<'l> {
+    layer: &'l Layer,
+    /// Its place among the packages.
+    index: usize,
+    /// What the installed database will say of it.
+    record: InstalledPackage,
+    /// Where in the record a directory stands.
+    places: HashMap<String, usize>,
+}
+
+impl<'l> Incoming<'l> {
+    fn new(layer: &'l Layer, index: usize, tag: Option<&str>) -> Self {
+        let mut record = InstalledPackage::new(layer.record.clone(), &layer.info);
+        record.tag = tag.map(str::to_owned);
+        Incoming {
+            layer,
+            index,
+            record,
+            places: HashMap::new(),
+        }
+    }
+
+    /// The directory in the record, added at its end if it is new: apk keeps the order of first appearance.
+    fn dir(&mut self, path: &str) -> Option<&mut InstalledDir> {
+        let dirs = &mut self.record.dirs;
+        let position = *self.places.entry(path.to_owned()).or_insert_with(|| {
+            dirs.push(InstalledDir::new(path));
+            dirs.len() - 1
+        });
+        dirs.get_mut(position)
+    }
+}
+
+/// The paths of a package's files, and their records.
+fn files_of(package: &InstalledPackage) -> impl Iterator<Item = (String, &InstalledFile)> {
+    package.dirs.iter().flat_map(|dir| {
+        let prefix = if dir.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", dir.path)
+        };
+        dir.files
+            .iter()
+            .map(move |file| (format!("{prefix}{}", file.name), file))
+    })
+}
+
+fn replaces(list: &[apk_format::Dependency], other: &apk_format::Record) -> bool {
+    list.iter().any(|item| {
+        item.name == other.name && item.satisfied_by(Some(&other.identity), Some(&other.version))
+    })
+}
+
+/// Of all packages that have a directory, the smallest owner and group; of those with that, the common mode bits.
+fn claims<'p>(
+    packages: impl Iterator<Item = &'p InstalledPackage>,
+    touched: &BTreeSet<String>,
+) -> BTreeMap<String, Access> {
+    let mut claims: BTreeMap<String, Access> = BTreeMap::new();
+    for dir in packages
+        .flat_map(|package| &package.dirs)
+        .filter(|dir| touched.contains(&dir.path))
+    {
+        let new = (dir.uid, dir.gid, dir.mode);
+        let old = claims.entry(dir.path.clone()).or_insert(new);
+        if (new.0, new.1) < (old.0, old.1) {
+            *old = new;
+        } else if (new.0, new.1) == (old.0, old.1) {
+            old.2 &= new.2;
+        }
+    }
+    claims
+}
+
+fn impossible(path: &str, package: &str, source: NameError) -> UnionError {
+    UnionError::Name {
+        path: path.to_owned(),
+        package: package.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,16 @@
+//! Tests of what is public.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "in a test a panic is the report"
+)]
+
+mod composed;
+mod demo;
+mod minirootfs;
+mod on_base;
+mod overlays;
+mod refusals;
+mod resolve;

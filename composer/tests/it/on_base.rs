@@ -1,0 +1,217 @@
+//! Packages added to and upgraded on a base that somebody has edited: the rules for configuration files, taken-over
+//! and unowned files, directories of several packages, files that an upgrade drops.
+//!
+//! `recorded/apk-2.14.10/on-base.tsv` is what the real apk 2.14.10 made of the same base and packages. Where the real
+//! apk is at hand (`APK_OSTREE_APK2`, as root) it is asked again, and must still say the same.
+
+use std::fs;
+use std::path::Path;
+
+use composer::event::Notice;
+use fixtures::forge::{Forge, Key, Repository, Script};
+use ostree_store::checksum::CommitId;
+use ostree_store::repo::RepoMode;
+use ostree_store::tree::checkout::{CheckoutOptions, checkout};
+
+use crate::composed::{Scratch, content};
+
+const RECORDED: &str = "recorded/apk-2.14.10/on-base.tsv";
+const WANTED: [&str; 2] = ["conf", "demo-tool>=1.2"];
+
+/// The demo's base with edits on it.
+fn base_manifest() -> String {
+    let demo = fixtures::path("demo");
+    format!(
+        "[repositories]\nurls = [\"{0}/repo\"]\nkeys = [\"{0}/keys\"]\narch = [\"x86_64\"]\n\
+         [branch.base]\nref = \"base\"\npackages = [\"demo-base\", \"demo-tool\"]\noverlays = [\"edits\"]\n",
+        demo.display()
+    )
+}
+
+fn more_manifest() -> String {
+    let wanted = WANTED.map(|wish| format!("{wish:?}")).join(", ");
+    format!(
+        "[repositories]\nurls = [\"more\"]\nkeys = [\"{}/keys\"]\narch = [\"x86_64\"]\n\
+         [branch.more]\nref = \"more\"\nfrom = {{ ref = \"base\" }}\npackages = [{wanted}]\n",
+        fixtures::path("demo").display()
+    )
+}
+
+fn write_edits(dir: &Path) {
+    for (path, content) in [
+        ("etc/motd", "edited\n"),
+        ("etc/tool.conf", "edited too\n"),
+        ("etc/local.conf", "of nobody\n"),
+        ("etc/same.conf", "the same\n"),
+        ("usr/bin/extra", "of nobody\n"),
+    ] {
+        let path = dir.join("edits").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+fn write_packages(dir: &Path) {
+    let tool = Forge::package("demo-tool", "1.2-r0")
+        .arch("x86_64")
+        .depends("so:libc.demo-x86_64.so.1")
+        .dir("etc")
+        .file("etc/tool.conf", "new default\n")
+        .file("etc/tool.d/new", "new\n")
+        .file("usr/bin/tool", "newer\n")
+        .mode(0o755)
+        .file("usr/share/tool/data", "data\n")
+        .owner("daemon", "nosuchgroup", 77, 78);
+    let conf = Forge::package("conf", "1-r0")
+        .arch("x86_64")
+        .replaces("demo-baselayout")
+        .triggers("/usr/bin /etc/*")
+        .script(Script::PostInstall, "#!/bin/sh\nexit 0\n")
+        .dir("etc")
+        .file("etc/motd", "of conf\n")
+        .file("etc/hosts", "of conf, not edited before\n")
+        .file("etc/local.conf", "of conf\n")
+        .file("etc/same.conf", "the same\n")
+        .file("usr/bin/extra", "of conf\n")
+        .mode(0o755)
+        .dir("var/log")
+        .mode(0o750)
+        .dir("opt")
+        .owner("daemon", "daemon", 2, 2);
+    Repository::new("x86_64")
+        .add(conf)
+        .add(tool)
+        .write(&dir.join("more"), &Key::demo())
+        .unwrap();
+}
+
+#[test]
+fn an_edited_base_comes_out_as_apk_leaves_it() {
+    let scratch = Scratch::new(RepoMode::BareUser);
+    write_edits(scratch.path());
+    write_packages(scratch.path());
+    let base = scratch
+        .compose(&base_manifest(), scratch.path().to_owned())
+        .unwrap();
+    let more = scratch
+        .compose(&more_manifest(), scratch.path().to_owned())
+        .unwrap();
+    assert_notices(&more[0].notices);
+    if !rustix::process::geteuid().is_root() {
+        eprintln!(
+            "without root no tree can be checked out with its owners: not compared with {RECORDED}"
+        );
+        return;
+    }
+    let ours = scratch.path().join("ours");
+    check_out(&scratch, more[0].commit.as_deref().unwrap(), &ours);
+    let listing = fixtures::listing::of(&ours).unwrap();
+    if let Some(apk) = fixtures::peer::apk2() {
+        let theirs = scratch.path().join("theirs");
+        check_out(&scratch, base[0].commit.as_deref().unwrap(), &theirs);
+        let mut command = apk.command();
+        command
+            .arg("--root")
+            .arg(&theirs)
+            .arg("-X")
+            .arg(scratch.path().join("more"));
+        command.arg("--keys-dir").arg(fixtures::path("demo/keys"));
+        command
+            .args(["--no-network", "--no-cache", "add", "--no-scripts"])
+            .args(WANTED);
+        apk.finish(command).success();
+        // What apk leaves for itself and no package has.
+        fs::remove_file(theirs.join("lib/apk/db/lock")).unwrap();
+        fs::remove_dir(theirs.join("var/cache/apk")).unwrap();
+        let theirs = fixtures::listing::of(&theirs).unwrap();
+        if std::env::var_os("APK_OSTREE_RECORD").is_some() {
+            fs::write(fixtures::path(RECORDED), &theirs).unwrap();
+        }
+        assert_eq!(
+            theirs,
+            fixtures::text(RECORDED),
+            "the real apk no longer does what was recorded"
+        );
+    }
+    crate::composed::assert_text(
+        RECORDED,
+        listing.as_bytes(),
+        fixtures::bytes(RECORDED).as_slice(),
+    );
+}
+
+/// A directory of files that no package knows: what is below `etc` stays, the rest is overwritten and told.
+#[test]
+fn a_base_without_packages_is_not_overwritten_in_silence() {
+    let scratch = Scratch::new(RepoMode::BareUser);
+    write_packages(scratch.path());
+    for (path, content) in [
+        ("etc/motd", "mine\n"),
+        ("usr/bin/extra", "mine\n"),
+        ("srv/kept", "mine\n"),
+    ] {
+        let path = scratch.path().join("files").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let manifest = more_manifest()
+        .replace("{ ref = \"base\" }", "{ dir = \"files\" }")
+        .replace(", \"demo-tool>=1.2\"", "");
+    let composed = scratch
+        .compose(&manifest, scratch.path().to_owned())
+        .unwrap();
+    let tree = scratch.tree(composed[0].commit.as_deref().unwrap());
+    assert_eq!(content(&tree, "etc/motd"), b"mine\n");
+    assert_eq!(content(&tree, "etc/motd.apk-new"), b"of conf\n");
+    assert_eq!(content(&tree, "usr/bin/extra"), b"of conf\n");
+    assert_eq!(content(&tree, "srv/kept"), b"mine\n");
+    let overwritten = Notice::Overwritten {
+        path: "usr/bin/extra".into(),
+        package: "conf-1-r0".into(),
+    };
+    assert!(composed[0].notices.contains(&overwritten));
+}
+
+fn check_out(scratch: &Scratch, commit: &str, to: &Path) {
+    let commit = scratch
+        .repo
+        .commit(&CommitId::new(commit.parse().unwrap()))
+        .unwrap();
+    let options = CheckoutOptions::default();
+    checkout(
+        &scratch.repo,
+        &commit.root_tree,
+        &commit.root_meta,
+        to,
+        &options,
+    )
+    .unwrap();
+}
+
+fn assert_notices(notices: &[Notice]) {
+    let kept = |path: &str, beside: Option<&str>| Notice::ConfigurationKept {
+        path: path.into(),
+        new_version: beside.map(str::to_owned),
+        package: if path == "etc/tool.conf" {
+            "demo-tool-1.2-r0"
+        } else {
+            "conf-1-r0"
+        }
+        .into(),
+    };
+    for expected in [
+        kept("etc/motd", Some("etc/motd.apk-new")),
+        kept("etc/local.conf", Some("etc/local.conf.apk-new")),
+        kept("etc/same.conf", None),
+        kept("etc/tool.conf", Some("etc/tool.conf.apk-new")),
+        Notice::Overwritten {
+            path: "usr/bin/extra".into(),
+            package: "conf-1-r0".into(),
+        },
+    ] {
+        assert!(
+            notices.contains(&expected),
+            "no {expected:?} in {notices:#?}"
+        );
+    }
+}
