@@ -1,0 +1,160 @@
+//! The command line: global options, the commands, and the one match that dispatches.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    cat, checkout, commit, completions, compose, diff, fsck, init, log, ls, man, refs, rev_parse,
+    show,
+};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::place;
+
+/// Compose OSTree commits out of Alpine packages, without ostree or apk
+///
+/// The commands of ostree stand here under their own names, with its options and output.
+#[derive(Debug, Parser)]
+#[command(
+    name = "apk-ostree",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct ApkOstree {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Build and read OSTree repositories, without libostree
+#[derive(Debug, Parser)]
+#[command(name = "ostree", version = VERSION_AS_OSTREE, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Ostree {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: OstreeCommand,
+}
+
+/// The form in which ostree tells its version, so that a script that looks for `Version:` finds ours.
+const VERSION_AS_OSTREE: &str = concat!(
+    "without libostree\napk-ostree:\n Version: '",
+    env!("CARGO_PKG_VERSION"),
+    "'\n Interface: 'ostree 2022.7'"
+);
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Globals {
+    /// Repository; without it the current directory if it is one, else $OSTREE_REPO
+    #[arg(long, global = true, value_name = "PATH")]
+    repo: Option<PathBuf>,
+    /// Say more about what is done
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Say only results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Ostree(OstreeCommand),
+    Compose(compose::ComposeArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages into a directory
+    Man(man::ManArgs),
+    /// Behave exactly as ostree, exit codes included
+    #[command(name = "ostree")]
+    AsOstree {
+        #[command(subcommand)]
+        command: OstreeCommand,
+    },
+}
+
+/// The commands of ostree.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OstreeCommand {
+    Cat(cat::CatArgs),
+    Checkout(checkout::CheckoutArgs),
+    Commit(Box<commit::CommitArgs>),
+    Diff(diff::DiffArgs),
+    Fsck(fsck::FsckArgs),
+    Init(init::InitArgs),
+    Log(log::LogArgs),
+    Ls(ls::LsArgs),
+    Refs(refs::RefsArgs),
+    RevParse(rev_parse::RevParseArgs),
+    Show(show::ShowArgs),
+}
+
+/// What was asked for, whichever face was asked.
+#[derive(Debug)]
+pub(crate) struct Request {
+    globals: Globals,
+    command: Command,
+}
+
+impl From<ApkOstree> for Request {
+    fn from(asked: ApkOstree) -> Request {
+        Request {
+            globals: asked.globals,
+            command: asked.command,
+        }
+    }
+}
+
+impl From<Ostree> for Request {
+    fn from(asked: Ostree) -> Request {
+        Request {
+            globals: asked.globals,
+            command: Command::Ostree(asked.command),
+        }
+    }
+}
+
+/// Does what was asked for.
+pub(crate) fn run(request: Request) -> Result<(), Failure> {
+    let globals = request.globals;
+    let mut console = Console::new(globals.quiet, globals.verbose);
+    let done = match request.command {
+        Command::Ostree(command) | Command::AsOstree { command } => {
+            dispatch(&command, &globals, &mut console)
+        }
+        Command::Compose(args) => place::path(globals.repo.as_deref())
+            .and_then(|repo| compose::run(&args, &repo, &mut console)),
+        Command::Completions(args) => completions::run(&args, &mut console),
+        Command::Man(args) => man::run(&args, &mut console),
+    };
+    // What was written before a failure is still data.
+    let flushed = console.flush();
+    done.and(flushed)
+}
+
+fn dispatch(
+    command: &OstreeCommand,
+    globals: &Globals,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let repo = || place::open(globals.repo.as_deref());
+    match command {
+        OstreeCommand::Cat(args) => cat::run(args, &repo()?, console),
+        OstreeCommand::Checkout(args) => checkout::run(args, &repo()?, console),
+        OstreeCommand::Commit(args) => commit::run(args, repo()?, console),
+        OstreeCommand::Diff(args) => diff::run(args, &repo()?, console),
+        OstreeCommand::Fsck(args) => fsck::run(args, &repo()?, console),
+        OstreeCommand::Init(args) => init::run(args, &place::path(globals.repo.as_deref())?),
+        OstreeCommand::Log(args) => log::run(args, &repo()?, console),
+        OstreeCommand::Ls(args) => ls::run(args, &repo()?, console),
+        OstreeCommand::Refs(args) => refs::run(args, &repo()?, console),
+        OstreeCommand::RevParse(args) => rev_parse::run(args, &repo()?, console),
+        OstreeCommand::Show(args) => show::run(args, &repo()?, console),
+    }
+}

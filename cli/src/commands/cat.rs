@@ -1,0 +1,36 @@
+//! `cat`: the content of files.
+//!
+//! Symbolic links are followed inside the commit: `/` in a target is its root, and `..` does not lead out of it.
+
+use clap::Args;
+use ostree_store::object::FileKind;
+use ostree_store::repo::Repo;
+use ostree_store::tree::walk::{self, Entry};
+
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Print the content of files
+#[derive(Args, Debug)]
+pub(crate) struct CatArgs {
+    /// Commit, ref or checksum
+    #[arg(value_name = "COMMIT", required = true)]
+    rev: String,
+    /// Files in it, links followed
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<String>,
+}
+
+pub(crate) fn run(args: &CatArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
+    let commit = repo.commit(&repo.resolve(&args.rev)?)?;
+    for path in &args.paths {
+        let Entry::File(id) = walk::resolve_following(repo, Entry::root_of(&commit), path)? else {
+            return Err(Failure::new("Can't open directory"));
+        };
+        let mut stored = repo.file(&id)?;
+        if stored.header.kind == FileKind::Regular {
+            console.content(&mut stored, path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! `commit`: trees laid over each other become a commit, and a ref moves to it.
+//!
+//! | step | module |
+//! |---|---|
+//! | what changes in every entry | here, [`CommitArgs::modifier`] |
+//! | trees → one tree | [`trees`] |
+//! | keys beside the tree | [`metadata`] |
+//! | commit object, ref | here |
+//!
+//! Nothing but the checksum of the commit (or the table) goes to stdout.
+
+mod metadata;
+mod trees;
+
+use std::fs;
+use std::num::ParseIntError;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ostree_store::checksum::CommitId;
+use ostree_store::object::{Commit, ObjectSink};
+use ostree_store::repo::{RefName, Repo, RepoMode, Statistics, Transaction};
+use ostree_store::tree::modify::Modifier;
+use ostree_store::tree::reuse::Inodes;
+use serde::Serialize;
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::timestamp;
+
+/// Commit directories, archives and other commits as a new version
+#[derive(Args, Debug)]
+pub(crate) struct CommitArgs {
+    /// Directory to commit if there is no --tree; without it the current one
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+    /// Ref that moves to the new commit, and whose commit becomes its parent
+    #[arg(long, short = 'b', value_name = "BRANCH")]
+    branch: Option<String>,
+    /// Make a commit without a parent; a ref moves only with --branch
+    #[arg(long)]
+    orphan: bool,
+    /// Checksum of the parent, or none
+    #[arg(long, value_name = "COMMIT")]
+    parent: Option<String>,
+    /// Subject, one line
+    #[arg(long, short = 's', value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Body
+    #[arg(long, short = 'm', value_name = "BODY")]
+    body: Option<String>,
+    /// Read the body from a file
+    #[arg(long, short = 'F', value_name = "FILE")]
+    body_file: Option<PathBuf>,
+    /// Time of the commit: @SECONDS, RFC 3339, or as `date -d` takes it; without it $SOURCE_DATE_EPOCH, else now
+    #[arg(long, value_name = "TIMESTAMP")]
+    timestamp: Option<String>,
+    /// Lay a tree over those before it: dir=PATH, tar=FILE (- is stdin) or ref=COMMIT
+    #[arg(long, value_name = "KIND=WHAT")]
+    tree: Vec<String>,
+    /// Start from this commit, whose entries stay as they are
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Owner of everything; a negative number changes nothing
+    #[arg(long, value_name = "UID", value_parser = parse_number)]
+    owner_uid: Option<i64>,
+    /// Group of everything; a negative number changes nothing
+    #[arg(long, value_name = "GID", value_parser = parse_number)]
+    owner_gid: Option<i64>,
+    /// Owner and group 0, modes 0755 at most, no xattrs but those of archives
+    #[arg(long)]
+    canonical_permissions: bool,
+    /// Take no extended attributes
+    #[arg(long)]
+    no_xattrs: bool,
+    /// Reuse the objects of files that are hard links into the repository
+    #[arg(long)]
+    link_checkout_speedup: bool,
+    /// Make directories that an archive does not bring
+    #[arg(long)]
+    tar_autocreate_parents: bool,
+    /// Add text to the metadata
+    #[arg(long, value_name = "KEY=VALUE")]
+    add_metadata_string: Vec<String>,
+    /// Take a key and its value from the parent's metadata
+    #[arg(long, value_name = "KEY")]
+    keep_metadata: Vec<String>,
+    /// Another ref that the metadata names
+    #[arg(long, value_name = "BRANCH")]
+    bind_ref: Vec<String>,
+    /// Name no refs in the metadata
+    #[arg(long)]
+    no_bindings: bool,
+    /// Make no commit if the parent has the same tree
+    #[arg(long)]
+    skip_if_unchanged: bool,
+    /// Print what was written as KEY: VALUE
+    #[arg(long)]
+    table_output: bool,
+    /// Whether to wait until everything is on the disk: true or false
+    #[arg(long, value_name = "POLICY")]
+    fsync: Option<String>,
+    /// The same as --fsync=false
+    #[arg(long)]
+    disable_fsync: bool,
+    /// Print a JSON object
+    #[arg(long, conflicts_with = "table_output")]
+    json: bool,
+}
+
+/// What `--json` tells of the commit made.
+#[derive(Debug, Serialize)]
+struct Record {
+    commit: String,
+    parent: Option<String>,
+    r#ref: Option<String>,
+    /// The parent has the same tree, so that it is the commit named here.
+    unchanged: bool,
+    metadata_total: u64,
+    metadata_written: u64,
+    content_total: u64,
+    content_written: u64,
+    content_bytes_written: u64,
+    /// Files that were taken for objects without reading them.
+    content_cache_hits: u64,
+}
+
+pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> Result<(), Failure> {
+    let own_metadata = metadata::strings(&args.add_metadata_string)?;
+    if args.branch.is_none() && !args.orphan {
+        return Err(Failure::usage(
+            "A branch must be specified with --branch, or use --orphan",
+        ));
+    }
+    let branch = args
+        .branch
+        .as_deref()
+        .map(str::parse::<RefName>)
+        .transpose()?;
+    let parent = args.parent(&repo)?;
+    let kept = metadata::kept(&args.keep_metadata, parent, &repo)?;
+    let modifier = args.modifier(&repo)?;
+    if let Some(fsync) = args.fsync()? {
+        repo.set_fsync(fsync);
+    }
+    if args.path.is_some() && !args.tree.is_empty() {
+        console.say("warning: PATH is not used where --tree is given")?;
+    }
+    let (subject, body) = (args.subject.clone().unwrap_or_default(), args.body()?);
+    let timestamp = timestamp::choose(args.timestamp.as_deref())?;
+
+    let inodes = if args.link_checkout_speedup {
+        Some(Inodes::of(&repo)?)
+    } else {
+        None
+    };
+    let transaction = repo.transaction()?;
+    let tree = trees::assemble(args, &modifier, &transaction, inodes.as_ref())?;
+    let (root_tree, root_meta) = tree.write(&transaction)?;
+    let hits = inodes.as_ref().map_or(0, Inodes::hits);
+    if let Some(id) = parent.filter(|_| args.skip_if_unchanged) {
+        let before = repo.commit(&id)?;
+        if (before.root_tree, before.root_meta) == (root_tree, root_meta) {
+            let done = Done {
+                id,
+                parent: before.parent,
+                unchanged: true,
+                hits,
+            };
+            return args.tell(&done, transaction.statistics(), console);
+        }
+    }
+    let metadata = metadata::complete(own_metadata, kept, args, &repo);
+    let commit = Commit {
+        metadata,
+        parent,
+        related: Vec::new(),
+        subject,
+        body,
+        timestamp,
+        root_tree,
+        root_meta,
+    };
+    let (id, statistics) = publish(&commit, branch, transaction)?;
+    args.tell(
+        &Done {
+            id,
+            parent,
+            unchanged: false,
+            hits,
+        },
+        statistics,
+        console,
+    )
+}
+
+/// Writes the commit; everything becomes visible, the ref last.
+fn publish(
+    commit: &Commit,
+    branch: Option<RefName>,
+    transaction: Transaction<'_>,
+) -> Result<(CommitId, Statistics), Failure> {
+    let id = transaction.commit(commit)?;
+    if let Some(branch) = branch {
+        transaction.set_ref(branch, Some(id));
+    }
+    Ok((id, transaction.publish()?))
+}
+
+/// What is to be told in the end.
+struct Done {
+    id: CommitId,
+    parent: Option<CommitId>,
+    unchanged: bool,
+    hits: u64,
+}
+
+impl CommitArgs {
+    /// The commit before the new one.
+    fn parent(&self, repo: &Repo) -> Result<Option<CommitId>, Failure> {
+        match (self.parent.as_deref(), &self.branch) {
+            (Some("none"), _) => Ok(None),
+            (Some(hex), _) => {
+                let checksum = hex
+                    .parse()
+                    .map_err(|_| Failure::new(format_args!("Invalid rev {hex}")))?;
+                Ok(Some(CommitId::new(checksum)))
+            }
+            (None, Some(branch)) if !self.orphan => Ok(repo.resolve_if_any(branch)?),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn body(&self) -> Result<String, Failure> {
+        let Some(path) = &self.body_file else {
+            return Ok(self.body.clone().unwrap_or_default());
+        };
+        let bytes = fs::read(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Failure::from(error).within(format_args!("openat({})", path.display()))
+            }
+            _ => Failure::from(error),
+        })?;
+        String::from_utf8(bytes).map_err(|_| Failure::new("Invalid UTF-8"))
+    }
+
+    /// What the options change in every entry.
+    fn modifier(&self, repo: &Repo) -> Result<Modifier, Failure> {
+        let owners = [
+            ("--owner-uid", self.owner_uid),
+            ("--owner-gid", self.owner_gid),
+        ];
+        for (option, number) in owners {
+            if self.canonical_permissions && number.is_some_and(|number| number > 0) {
+                let words =
+                    format!("Cannot specify both --canonical-permissions and non-zero {option}");
+                return Err(Failure::usage(words));
+            }
+        }
+        let [uid, gid] = owners.map(|(option, number)| match number {
+            Some(number @ 0..) => u32::try_from(number)
+                .map(Some)
+                .map_err(|_| out_of_range(option, number)),
+            _ => Ok(None),
+        });
+        let ownerless = repo.mode() == RepoMode::BareUserOnly;
+        let without_xattrs = matches!(
+            repo.config().get("core", "disable-xattrs"),
+            Some("true" | "1")
+        );
+        Ok(Modifier {
+            uid: uid?,
+            gid: gid?,
+            canonical_permissions: self.canonical_permissions || ownerless,
+            no_xattrs: self.no_xattrs || ownerless || without_xattrs,
+        })
+    }
+
+    fn fsync(&self) -> Result<Option<bool>, Failure> {
+        if self.disable_fsync {
+            return Ok(Some(false));
+        }
+        self.fsync.as_deref().map(parse_bool).transpose()
+    }
+
+    fn source(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new("."))
+    }
+
+    fn tell(
+        &self,
+        done: &Done,
+        statistics: Statistics,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        let Done {
+            id,
+            parent,
+            unchanged,
+            hits,
+        } = *done;
+        let Statistics {
+            metadata_total,
+            metadata_written,
+            content_total,
+            content_written,
+            content_bytes_written,
+        } = statistics;
+        if self.json {
+            return console.json(&Record {
+                commit: id.to_string(),
+                parent: parent.map(|id| id.to_string()),
+                r#ref: self.branch.clone(),
+                unchanged,
+                metadata_total,
+                metadata_written,
+                content_total,
+                content_written,
+                content_bytes_written,
+                content_cache_hits: hits,
+            });
+        }
+        if !self.table_output {
+            return console.line(id);
+        }
+        console.line(format_args!("Commit: {id}"))?;
+        for (name, number) in [
+            ("Metadata Total", metadata_total),
+            ("Metadata Written", metadata_written),
+            ("Content Total", content_total),
+            ("Content Written", content_written),
+            ("Content Cache Hits", hits),
+            ("Content Bytes Written", content_bytes_written),
+        ] {
+            console.line(format_args!("{name}: {number}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn out_of_range(option: &str, number: i64) -> Failure {
+    Failure::usage(format_args!(
+        "Integer value “{number}” for {option} out of range"
+    ))
+}
+
+/// A boolean as ostree's options take it.
+pub(crate) fn parse_bool(text: &str) -> Result<bool, Failure> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" | "none" => Ok(false),
+        _ => Err(Failure::usage(format_args!(
+            "Invalid boolean argument '{text}'"
+        ))),
+    }
+}
+
+/// A number as C reads it: `0x` before hex digits, `0` before octal ones.
+pub(crate) fn parse_number(text: &str) -> Result<i64, ParseIntError> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let octal = digits.len() > 1 && digits.starts_with('0');
+    let (digits, radix) = match digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        Some(digits) => (digits, 16),
+        None => (digits, if octal { 8 } else { 10 }),
+    };
+    i64::from_str_radix(&format!("{sign}{digits}"), radix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        for (text, number) in [
+            ("8", 8),
+            ("010", 8),
+            ("0x10", 16),
+            ("0", 0),
+            ("-1", -1),
+            ("-0x1", -1),
+        ] {
+            assert_eq!(parse_number(text), Ok(number), "{text}");
+        }
+        for text in ["", "abc", "09", "0x", "1x", "--1"] {
+            assert!(parse_number(text).is_err(), "{text}");
+        }
+    }
+}

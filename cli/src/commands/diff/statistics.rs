@@ -1,0 +1,107 @@
+//! How many objects two commits have, and how many they share.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use ostree_store::checksum::{Checksum, CommitId};
+use ostree_store::object::ObjectKind;
+use ostree_store::repo::Repo;
+use ostree_store::tree::walk::{self, Depth, Entry};
+use serde::Serialize;
+
+use crate::failure::{Failure, Within};
+
+/// Counts of objects, the commit itself included.
+#[derive(Debug, Serialize)]
+pub(super) struct Statistics {
+    first_objects: usize,
+    second_objects: usize,
+    common_objects: usize,
+    /// Bytes that the common objects take in the repository.
+    common_size: u64,
+}
+
+impl Statistics {
+    pub(super) fn of(repo: &Repo, [first, second]: [CommitId; 2]) -> Result<Statistics, Failure> {
+        let (first, second) = (reachable(repo, first)?, reachable(repo, second)?);
+        let mut common_size = 0;
+        let mut common_objects = 0;
+        for (kind, checksum) in first.intersection(&second) {
+            let path = repo.object_path(*kind, checksum);
+            let stat = path
+                .symlink_metadata()
+                .within(format_args!("cannot stat {}", path.display()))?;
+            common_size += stat.len();
+            common_objects += 1;
+        }
+        Ok(Statistics {
+            first_objects: first.len(),
+            second_objects: second.len(),
+            common_objects,
+            common_size,
+        })
+    }
+}
+
+/// A commit and everything in its tree.
+fn reachable(repo: &Repo, id: CommitId) -> Result<BTreeSet<(ObjectKind, Checksum)>, Failure> {
+    let commit = repo.commit(&id)?;
+    let mut objects = BTreeSet::from([(ObjectKind::Commit, *id.checksum())]);
+    for listed in walk::list(repo, "/", Entry::root_of(&commit), Depth::All) {
+        match listed?.entry {
+            Entry::File(file) => {
+                objects.insert((ObjectKind::File, *file.checksum()));
+            }
+            Entry::Dir { tree, meta } => {
+                objects.insert((ObjectKind::DirTree, *tree.checksum()));
+                objects.insert((ObjectKind::DirMeta, *meta.checksum()));
+            }
+        }
+    }
+    Ok(objects)
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[A] Object Count: {}", self.first_objects)?;
+        writeln!(f, "[B] Object Count: {}", self.second_objects)?;
+        writeln!(f, "Common Object Count: {}", self.common_objects)?;
+        writeln!(f, "Common Object Size: {}", human_size(self.common_size))
+    }
+}
+
+/// A size in powers of a thousand, as GLib prints it: whole bytes, else one decimal and a space that does not break.
+fn human_size(bytes: u64) -> String {
+    let units = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
+            format!("{}.{}\u{a0}{name}", tenths / 10, tenths % 10)
+        }
+        None if bytes == 1 => "1 byte".to_owned(),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_glib_writes_them() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (161, "161 bytes"),
+            (2_005_678, "2.0\u{a0}MB"),
+            (1_250, "1.3\u{a0}kB"),
+        ] {
+            assert_eq!(human_size(bytes), text);
+        }
+    }
+}

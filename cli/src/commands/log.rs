@@ -1,0 +1,58 @@
+//! `log`: a commit and those before it.
+
+use clap::Args;
+use ostree_store::checksum::CommitId;
+use ostree_store::object::ObjectKind;
+use ostree_store::repo::Repo;
+
+use super::commit_text::{Shown, raw_text};
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Show a commit and its ancestors
+#[derive(Args, Debug)]
+pub(crate) struct LogArgs {
+    /// Ref or checksum of the newest commit
+    #[arg(value_name = "REV")]
+    rev: String,
+    /// Show the commits as GVariant text
+    #[arg(long)]
+    raw: bool,
+    /// Print a JSON array, newest commit first
+    #[arg(long, conflicts_with = "raw")]
+    json: bool,
+}
+
+/// What is told where the parent of a commit is not in the repository.
+const CUT_OFF: &str = "<< History beyond this commit not fetched >>";
+
+pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
+    let newest = repo.resolve(&args.rev)?;
+    let mut shown = Vec::new();
+    let mut next = Some(newest);
+    while let Some(id) = next {
+        if id != newest && !repo.has(ObjectKind::Commit, id.checksum())? {
+            if !args.json {
+                console.line(CUT_OFF)?;
+            }
+            break;
+        }
+        next = repo.commit(&id)?.parent;
+        match args.json {
+            true => shown.push(Shown::read(repo, id)?),
+            false => tell(args, repo, id, console)?,
+        }
+    }
+    if args.json {
+        console.json(&shown.iter().map(Shown::record).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn tell(args: &LogArgs, repo: &Repo, id: CommitId, console: &mut Console) -> Result<(), Failure> {
+    console.line(format_args!("commit {id}"))?;
+    match args.raw {
+        true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?),
+        false => console.data(format_args!("{}", Shown::read(repo, id)?)),
+    }
+}

@@ -1,0 +1,17 @@
+//! A file for each command: its arguments, whose documentation is the help, and its `run`.
+
+pub(crate) mod cat;
+pub(crate) mod checkout;
+pub(crate) mod commit;
+mod commit_text;
+pub(crate) mod completions;
+pub(crate) mod compose;
+pub(crate) mod diff;
+pub(crate) mod fsck;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod ls;
+pub(crate) mod man;
+pub(crate) mod refs;
+pub(crate) mod rev_parse;
+pub(crate) mod show;

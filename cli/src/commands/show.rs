@@ -1,0 +1,219 @@
+//! `show`: one object, usually a commit.
+
+use clap::Args;
+use ostree_store::checksum::{Checksum, CommitId, FileId};
+use ostree_store::gvariant::Dict;
+use ostree_store::object::ObjectKind;
+use ostree_store::repo::{Repo, RepoMode};
+use serde::Serialize;
+
+use super::commit_text::{Shown, raw_text};
+use crate::console::Console;
+use crate::failure::{Failure, Within};
+
+/// Show a commit, or another object by its checksum
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// Ref, or checksum of any object
+    #[arg(value_name = "OBJECT")]
+    object: String,
+    /// Show the object as GVariant text
+    #[arg(long)]
+    raw: bool,
+    /// Leave integers in the byte order in which they are stored
+    #[arg(long, short = 'B')]
+    no_byteswap: bool,
+    /// Print the value of a metadata key as GVariant text
+    #[arg(long, value_name = "KEY")]
+    print_metadata_key: Option<String>,
+    /// The same for the metadata beside the commit, such as signatures
+    #[arg(long, value_name = "KEY")]
+    print_detached_metadata_key: Option<String>,
+    /// Print the commits that this one names as related
+    #[arg(long)]
+    print_related: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &ShowArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
+    if let Some(key) = &args.print_metadata_key {
+        let commit = repo.commit(&repo.resolve(&args.object)?)?;
+        return value_of(key, &commit.metadata, args, console);
+    }
+    if let Some(key) = &args.print_detached_metadata_key {
+        return value_of(
+            key,
+            &detached(repo, repo.resolve(&args.object)?)?,
+            args,
+            console,
+        );
+    }
+    if args.print_related {
+        let commit = repo.commit(&repo.resolve(&args.object)?)?;
+        return commit
+            .related
+            .iter()
+            .try_for_each(|(name, id)| console.line(format_args!("{name} {id}")));
+    }
+    match args.object.parse::<Checksum>() {
+        Ok(checksum) => object(args, repo, checksum, console),
+        Err(_) => commit(args, repo, repo.resolve(&args.object)?, console),
+    }
+}
+
+fn value_of(
+    key: &str,
+    metadata: &Dict,
+    args: &ShowArgs,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let value = metadata
+        .get(key)
+        .ok_or_else(|| Failure::new(format_args!("No such metadata key '{key}'")))?;
+    console.line(if args.no_byteswap {
+        value.clone()
+    } else {
+        value.byteswapped()
+    })
+}
+
+/// The metadata that lies beside a commit and is not covered by its checksum.
+fn detached(repo: &Repo, id: CommitId) -> Result<Dict, Failure> {
+    let path = repo
+        .object_path(ObjectKind::Commit, id.checksum())
+        .with_extension("commitmeta");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Dict::parse(&bytes).within(format_args!("corrupted {}", path.display()))?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Failure::new(format_args!(
+            "No detached metadata for commit {id}"
+        ))),
+        Err(e) => Err(Failure::from(e).within(format_args!("cannot read {}", path.display()))),
+    }
+}
+
+/// An object of any kind: commits, then dirtrees and dirmetas, then files, as names of different kinds do not meet.
+fn object(
+    args: &ShowArgs,
+    repo: &Repo,
+    checksum: Checksum,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if repo.has(ObjectKind::Commit, &checksum)? {
+        return commit(args, repo, CommitId::new(checksum), console);
+    }
+    for kind in [ObjectKind::DirTree, ObjectKind::DirMeta] {
+        if repo.has(kind, &checksum)? {
+            return metadata(args, repo, kind, checksum, console);
+        }
+    }
+    if !repo.has(ObjectKind::File, &checksum)? {
+        let missing = Failure::new(format_args!("Couldn't find file object '{checksum}'"));
+        return Err(match repo.mode() {
+            RepoMode::Archive => missing,
+            _ => missing.within(format_args!("Opening content object {checksum}")),
+        });
+    }
+    file(args, repo, checksum, console)
+}
+
+fn commit(
+    args: &ShowArgs,
+    repo: &Repo,
+    id: CommitId,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if args.raw {
+        return metadata(args, repo, ObjectKind::Commit, *id.checksum(), console);
+    }
+    if args.json {
+        return console.json(&Shown::read(repo, id)?.record());
+    }
+    repo.commit(&id)?;
+    console.line(format_args!("commit {id}"))?;
+    console.data(format_args!("{}", Shown::read(repo, id)?))
+}
+
+/// What `--json` tells of a dirtree or dirmeta; `text` is its GVariant text.
+#[derive(Debug, Serialize)]
+struct MetadataRecord {
+    object: String,
+    r#type: &'static str,
+    text: String,
+}
+
+fn metadata(
+    args: &ShowArgs,
+    repo: &Repo,
+    kind: ObjectKind,
+    checksum: Checksum,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let text = raw_text(repo, kind, &checksum, args.no_byteswap)?;
+    if args.json {
+        return console.json(&MetadataRecord {
+            object: checksum.to_string(),
+            r#type: kind.name(),
+            text,
+        });
+    }
+    console.line(format_args!("{} {checksum}", kind.name()))?;
+    if args.raw { console.line(text) } else { Ok(()) }
+}
+
+/// What `--json` tells of a file object.
+#[derive(Debug, Serialize)]
+struct FileRecord {
+    object: String,
+    r#type: &'static str,
+    file_type: &'static str,
+    size: u64,
+    target: Option<String>,
+    /// Type and permissions as ostree prints them, in octal.
+    mode: String,
+    uid: u32,
+    gid: u32,
+    xattrs: String,
+}
+
+fn file(
+    args: &ShowArgs,
+    repo: &Repo,
+    checksum: Checksum,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let stored = repo.file(&FileId::new(checksum))?;
+    let header = &stored.header;
+    let record = FileRecord {
+        object: checksum.to_string(),
+        r#type: "file",
+        file_type: if header.is_symlink() {
+            "symlink"
+        } else {
+            "regular"
+        },
+        size: stored.size,
+        target: header.is_symlink().then(|| header.target().to_owned()),
+        mode: format!("0{:o}", header.st_mode()),
+        uid: header.uid,
+        gid: header.gid,
+        xattrs: header.xattrs.to_value().to_string(),
+    };
+    if args.json {
+        return console.json(&record);
+    }
+    console.line(format_args!(
+        "Object: {checksum}\nType: file\nFile Type: {}",
+        record.file_type
+    ))?;
+    match &record.target {
+        Some(target) => console.line(format_args!("Target: {target}"))?,
+        None => console.line(format_args!("Size: {}", record.size))?,
+    }
+    console.line(format_args!(
+        "Mode: {}\nUid: {}\nGid: {}",
+        record.mode, record.uid, record.gid
+    ))?;
+    console.line(format_args!("Extended Attributes: {{ {} }}", record.xattrs))
+}

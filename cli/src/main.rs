@@ -1,0 +1,31 @@
+//! The `apk-ostree` command: parse, run, report; nothing else.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`face`] | under which name it was started, and what follows from that |
+//! | [`app`] | global options, the commands, the one match that dispatches |
+//! | [`commands`] | a file for each command: its arguments and its `run` |
+//! | [`console`] | stdout is data, stderr is talk |
+//! | [`failure`] | from any error to: message, causes, hint, exit code |
+//! | [`place`] | which repository is meant |
+//! | [`timestamp`] | which time is meant |
+
+mod app;
+mod commands;
+mod console;
+mod face;
+mod failure;
+mod place;
+mod timestamp;
+
+use std::process::ExitCode;
+
+use face::Face;
+
+fn main() -> ExitCode {
+    let (face, args) = Face::of(std::env::args_os().collect());
+    match face.parse(args).and_then(app::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(face),
+    }
+}

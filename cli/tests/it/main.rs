@@ -1,0 +1,33 @@
+//! The command as its users meet it; where there is a real ostree, beside it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+mod compared;
+mod compose;
+mod damage;
+mod errors;
+mod faces;
+mod json;
+mod pair;
+mod recorded;
+mod rootfs;
+mod walkthrough;
+
+/// No file of tests may be forgotten here.
+#[test]
+fn every_file_is_a_module() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap_or(&name);
+        let text = include_str!("main.rs");
+        assert!(
+            module == "main" || text.contains(&format!("mod {module};")),
+            "{name}"
+        );
+    }
+}
