@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    cat, checkout, commit, completions, compose, diff, fsck, init, log, ls, man, refs, rev_parse,
-    show,
+    cat, checkout, commit, completions, compose, config, diff, fsck, init, log, ls, man, prune,
+    refs, reset, rev_parse, show,
 };
 use crate::console::Console;
+use crate::face::Face;
 use crate::failure::Failure;
 use crate::place;
 
@@ -85,12 +86,15 @@ pub(crate) enum OstreeCommand {
     Cat(cat::CatArgs),
     Checkout(checkout::CheckoutArgs),
     Commit(Box<commit::CommitArgs>),
+    Config(config::ConfigArgs),
     Diff(diff::DiffArgs),
     Fsck(fsck::FsckArgs),
     Init(init::InitArgs),
     Log(log::LogArgs),
     Ls(ls::LsArgs),
+    Prune(prune::PruneArgs),
     Refs(refs::RefsArgs),
+    Reset(reset::ResetArgs),
     RevParse(rev_parse::RevParseArgs),
     Show(show::ShowArgs),
 }
@@ -121,9 +125,9 @@ impl From<Ostree> for Request {
 }
 
 /// Does what was asked for.
-pub(crate) fn run(request: Request) -> Result<(), Failure> {
+pub(crate) fn run(request: Request, face: Face) -> Result<(), Failure> {
     let globals = request.globals;
-    let mut console = Console::new(globals.quiet, globals.verbose);
+    let mut console = Console::new(globals.quiet, globals.verbose, face);
     let done = match request.command {
         Command::Ostree(command) | Command::AsOstree { command } => {
             dispatch(&command, &globals, &mut console)
@@ -148,12 +152,15 @@ fn dispatch(
         OstreeCommand::Cat(args) => cat::run(args, &repo()?, console),
         OstreeCommand::Checkout(args) => checkout::run(args, &repo()?, console),
         OstreeCommand::Commit(args) => commit::run(args, repo()?, console),
+        OstreeCommand::Config(args) => config::run(args, &mut repo()?, console),
         OstreeCommand::Diff(args) => diff::run(args, &repo()?, console),
         OstreeCommand::Fsck(args) => fsck::run(args, &repo()?, console),
         OstreeCommand::Init(args) => init::run(args, &place::path(globals.repo.as_deref())?),
         OstreeCommand::Log(args) => log::run(args, &repo()?, console),
         OstreeCommand::Ls(args) => ls::run(args, &repo()?, console),
+        OstreeCommand::Prune(args) => prune::run(args, &repo()?, console),
         OstreeCommand::Refs(args) => refs::run(args, &repo()?, console),
+        OstreeCommand::Reset(args) => reset::run(args, &repo()?),
         OstreeCommand::RevParse(args) => rev_parse::run(args, &repo()?, console),
         OstreeCommand::Show(args) => show::run(args, &repo()?, console),
     }

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, IsTerminal, Read, Stdout, Write};
 
 use serde::Serialize;
 
+use crate::face::Face;
 use crate::failure::Failure;
 
 /// Buffered stdout, and stderr as far as the user wants it.
@@ -15,16 +16,23 @@ pub(crate) struct Console {
     out: BufWriter<Stdout>,
     quiet: bool,
     verbose: bool,
+    face: Face,
 }
 
 impl Console {
     /// A console that says less if `quiet`, more if `verbose`.
-    pub(crate) fn new(quiet: bool, verbose: bool) -> Console {
+    pub(crate) fn new(quiet: bool, verbose: bool, face: Face) -> Console {
         Console {
             out: BufWriter::with_capacity(64 << 10, io::stdout()),
             quiet,
             verbose: verbose && !quiet,
+            face,
         }
+    }
+
+    /// Under which name the program was started.
+    pub(crate) fn face(&self) -> Face {
+        self.face
     }
 
     /// Whether only results and errors are wanted.

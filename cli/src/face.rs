@@ -289,7 +289,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
         &[
             "--editor",
             "-e",
-            "--add-metadata",
             "--add-detached-metadata-string",
             "--bootable",
             "--mode-ro-executables",
@@ -321,7 +320,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
             "--verify-back-refs",
         ],
     ),
-    ("init", &["--collection-id"]),
     ("refs", &["--alias", "-A", "--collections", "-c"]),
     (
         "show",

@@ -21,10 +21,14 @@ use ostree_store::repo::RevError;
 use crate::face::Face;
 
 /// What helps against faults that every command may meet, by what is said of them.
-const REMEDIES: [(&str, &str); 3] = [
+const REMEDIES: [(&str, &str); 4] = [
     (
         "No space left on device",
         "free some space and try again; the repository is as it was before",
+    ),
+    (
+        "Locking repo ",
+        "another process writes to the repository or deletes from it; try again, or raise core.lock-timeout-secs",
     ),
     (
         "min-free-space-",

@@ -24,7 +24,7 @@ use face::Face;
 
 fn main() -> ExitCode {
     let (face, args) = Face::of(std::env::args_os().collect());
-    match face.parse(args).and_then(app::run) {
+    match face.parse(args).and_then(|request| app::run(request, face)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(face),
     }

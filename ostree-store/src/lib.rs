@@ -9,7 +9,7 @@
 //! | [`object`] | what the bytes of one object mean |
 //! | [`repo`] | one repository on disk |
 //! | [`tree`] | many objects seen as directories: import, export, comparison |
-//! | [`upkeep`] | checking a repository |
+//! | [`upkeep`] | checking a repository, and taking away what nobody needs |
 
 pub mod checksum;
 pub mod gvariant;

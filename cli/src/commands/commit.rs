@@ -82,6 +82,9 @@ pub(crate) struct CommitArgs {
     /// Add text to the metadata
     #[arg(long, value_name = "KEY=VALUE")]
     add_metadata_string: Vec<String>,
+    /// Add a value in GVariant's text form to the metadata, such as `true`, `uint32 5`, `['a', 'b']`
+    #[arg(long, value_name = "KEY=VALUE")]
+    add_metadata: Vec<String>,
     /// Take a key and its value from the parent's metadata
     #[arg(long, value_name = "KEY")]
     keep_metadata: Vec<String>,
@@ -126,7 +129,6 @@ struct Record {
 }
 
 pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> Result<(), Failure> {
-    let own_metadata = metadata::strings(&args.add_metadata_string)?;
     if args.branch.is_none() && !args.orphan {
         return Err(Failure::usage(
             "A branch must be specified with --branch, or use --orphan",
@@ -138,7 +140,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         .map(str::parse::<RefName>)
         .transpose()?;
     let parent = args.parent(&repo)?;
-    let kept = metadata::kept(&args.keep_metadata, parent, &repo)?;
+    let own_metadata = metadata::own(args, parent, &repo)?;
     let modifier = args.modifier(&repo)?;
     if let Some(fsync) = args.fsync()? {
         repo.set_fsync(fsync);
@@ -170,7 +172,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
             return args.tell(&done, transaction.statistics(), console);
         }
     }
-    let metadata = metadata::complete(own_metadata, kept, args, &repo);
+    let metadata = metadata::complete(own_metadata, args, &repo);
     let commit = Commit {
         metadata,
         parent,

@@ -9,7 +9,7 @@
 //! All that is modified, then all that is deleted, then all that is added. Paths of commits begin with a slash,
 //! those of directories do not.
 
-mod statistics;
+pub(super) mod statistics;
 
 use std::path::Path;
 

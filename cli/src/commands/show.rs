@@ -124,7 +124,7 @@ fn commit(
     id: CommitId,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    if args.raw {
+    if args.raw && !args.no_byteswap {
         return metadata(args, repo, ObjectKind::Commit, *id.checksum(), console);
     }
     if args.json {
@@ -132,6 +132,10 @@ fn commit(
     }
     repo.commit(&id)?;
     console.line(format_args!("commit {id}"))?;
+    if args.no_byteswap {
+        // The text stands before what is shown anyway, also without --raw.
+        console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), true)?)?;
+    }
     console.data(format_args!("{}", Shown::read(repo, id)?))
 }
 
@@ -159,7 +163,10 @@ fn metadata(
         });
     }
     console.line(format_args!("{} {checksum}", kind.name()))?;
-    if args.raw { console.line(text) } else { Ok(()) }
+    match args.raw || args.no_byteswap {
+        true => console.line(text),
+        false => Ok(()),
+    }
 }
 
 /// What `--json` tells of a file object.

@@ -6,13 +6,16 @@
     reason = "in a test a panic is the report"
 )]
 
+mod commit_metadata;
 mod compared;
 mod compose;
+mod config;
 mod damage;
 mod errors;
 mod faces;
 mod json;
 mod pair;
+mod prune;
 mod recorded;
 mod rootfs;
 mod walkthrough;

@@ -17,19 +17,21 @@
 //!
 //! Source: the GVariant specification, and files written by ostree.
 
+mod hash_order;
+mod parse;
 mod reader;
 mod text;
 mod value;
 mod writer;
 
+pub use parse::{TextError, TextFault};
 pub use reader::NotNormal;
 pub(crate) use reader::{Span, TupleReader};
 pub use value::{Dict, Type, TypeError, Value};
 pub(crate) use writer::{ArrayWriter, TupleWriter};
 
-/// How deep values may nest. GLib refuses deeper variants too; without a limit a hostile type string could
-/// exhaust the stack.
-pub(crate) const MAX_DEPTH: usize = 64;
+/// How deep values may nest: as deep as GLib lets them. Without a limit a hostile type string could exhaust the stack.
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// How many values one variant may hold. An empty array inside an array takes one byte there and some fifty in
 /// memory; the largest package lists have a hundred thousand texts.

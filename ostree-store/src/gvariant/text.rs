@@ -28,7 +28,7 @@ fn print(value: &Value, f: &mut fmt::Formatter<'_>, annotate: bool) -> fmt::Resu
         Value::Uint32(value) => word(f, "uint32 ").and_then(|()| write!(f, "{value}")),
         Value::Int64(value) => word(f, "int64 ").and_then(|()| write!(f, "{value}")),
         Value::Uint64(value) => word(f, "uint64 ").and_then(|()| write!(f, "{value}")),
-        Value::Double(value) => write!(f, "{value:?}"), // always with a point or an exponent
+        Value::Double(value) => f.write_str(&double(*value)),
         Value::Str(text) => quoted(text, f),
         Value::Name(letter, text) => {
             word(
@@ -57,6 +57,33 @@ fn print(value: &Value, f: &mut fmt::Formatter<'_>, annotate: bool) -> fmt::Resu
             print(&pair.1, f, annotate)?;
             f.write_char('}')
         }
+    }
+}
+
+/// Seventeen digits as C's `%.17g` has them, and `.0` where nothing else tells it from an integer.
+fn double(value: f64) -> String {
+    if !value.is_finite() {
+        let sign = if value.is_sign_negative() { "-" } else { "" };
+        return format!("{sign}{}", if value.is_nan() { "nan" } else { "inf" });
+    }
+    let scientific = format!("{value:.16e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if !(-4..17).contains(&exponent) {
+        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+    }
+    let decimals = usize::try_from(16 - exponent).unwrap_or(0);
+    let fixed = format!("{value:.decimals$}");
+    if !fixed.contains('.') {
+        return format!("{fixed}.0");
+    }
+    let short = fixed.trim_end_matches('0');
+    if short.ends_with('.') {
+        format!("{short}0")
+    } else {
+        short.to_owned()
     }
 }
 
@@ -186,12 +213,50 @@ fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c if is_unprintable(c) && c > '\u{ffff}' => write!(f, "\\U{:08x}", u32::from(c))?,
+            c if is_unprintable(c) => write!(f, "\\u{:04x}", u32::from(c))?,
             c => f.write_char(c)?,
         }
     }
     f.write_char(quote)
 }
+
+/// Control and format characters, and those that Unicode will never assign. (GLib also escapes those that its version
+/// of Unicode has not assigned yet.)
+fn is_unprintable(c: char) -> bool {
+    let number = u32::from(c);
+    c.is_control()
+        || number & 0xfffe == 0xfffe
+        || (0xfdd0..=0xfdef).contains(&number)
+        || FORMAT
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&number))
+}
+
+/// The characters of Unicode's category Cf.
+const FORMAT: [(u32, u32); 21] = [
+    (0xad, 0xad),
+    (0x600, 0x605),
+    (0x61c, 0x61c),
+    (0x6dd, 0x6dd),
+    (0x70f, 0x70f),
+    (0x890, 0x891),
+    (0x8e2, 0x8e2),
+    (0x180e, 0x180e),
+    (0x200b, 0x200f),
+    (0x202a, 0x202e),
+    (0x2060, 0x2064),
+    (0x2066, 0x206f),
+    (0xfeff, 0xfeff),
+    (0xfff9, 0xfffb),
+    (0x110bd, 0x110bd),
+    (0x110cd, 0x110cd),
+    (0x13430, 0x1343f),
+    (0x1bca0, 0x1bca3),
+    (0x1d173, 0x1d17a),
+    (0xe0001, 0xe0001),
+    (0xe0020, 0xe007f),
+];
 
 #[cfg(test)]
 mod tests {

@@ -35,6 +35,16 @@ impl Type {
         }
     }
 
+    /// How many types it consists of, itself included.
+    pub(super) fn parts(&self) -> usize {
+        match self {
+            Type::Basic(_) => 1,
+            Type::Array(inner) | Type::Maybe(inner) => 1 + inner.parts(),
+            Type::Tuple(members) => 1 + members.iter().map(Type::parts).sum::<usize>(),
+            Type::Entry(pair) => 1 + pair.0.parts() + pair.1.parts(),
+        }
+    }
+
     /// The size in bytes of every value of this type, if they are all the same.
     #[must_use]
     pub fn fixed_size(&self) -> Option<usize> {
@@ -86,16 +96,17 @@ impl FromStr for Type {
     type Err = TypeError;
 
     fn from_str(text: &str) -> Result<Type, TypeError> {
-        let refuse = || TypeError {
+        Type::within(text, MAX_DEPTH).ok_or_else(|| TypeError {
             text: text.chars().take(80).collect(),
-        };
+        })
+    }
+}
+
+impl Type {
+    /// The type that `text` is, if it nests no deeper than `depth`.
+    pub(super) fn within(text: &str, depth: usize) -> Option<Type> {
         let mut letters = text.bytes();
-        let parsed = parse_type(&mut letters, MAX_DEPTH).ok_or_else(refuse)?;
-        if letters.len() != 0 {
-            Err(refuse())
-        } else {
-            Ok(parsed)
-        }
+        parse_type(&mut letters, depth).filter(|_| letters.len() == 0)
     }
 }
 
@@ -342,6 +353,15 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Counts the type that an array or a maybe carries: one long type may stand for many empty arrays.
+    fn carry(&mut self, of: &Type, span: Span<'_>) -> Result<(), NotNormal> {
+        let left = self.values.checked_sub(of.parts() - 1);
+        self.values = left.ok_or_else(|| span.wrong("too many values"))?;
+        Ok(())
+    }
+}
+
 fn parse(of: &Type, span: Span<'_>, limits: &mut Limits) -> Result<Value, NotNormal> {
     limits.values = limits
         .values
@@ -425,6 +445,7 @@ fn parse_array(element: &Type, span: Span<'_>, limits: &mut Limits) -> Result<Va
     if *element == Type::Basic(b'y') {
         return Ok(Value::Bytes(span.bytes().to_vec()));
     }
+    limits.carry(element, span)?;
     let mut values = Vec::new();
     match element.fixed_size() {
         Some(size) => {
@@ -442,6 +463,7 @@ fn parse_array(element: &Type, span: Span<'_>, limits: &mut Limits) -> Result<Va
 }
 
 fn parse_maybe(inner: &Type, span: Span<'_>, limits: &mut Limits) -> Result<Value, NotNormal> {
+    limits.carry(inner, span)?;
     if span.bytes().is_empty() {
         return Ok(Value::Maybe(inner.clone(), None));
     }
@@ -490,7 +512,7 @@ fn parse_members(
 
 /// An `a{sv}` in the order in which it stands, duplicates included: the metadata of commits.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Dict(Vec<(String, Value)>);
+pub struct Dict(pub(super) Vec<(String, Value)>);
 
 impl Dict {
     /// Adds an entry at the end; an equal key already there stays too, as in ostree.
@@ -596,7 +618,7 @@ mod tests {
     #[test]
     fn deep_variants_are_refused() {
         let mut value = Value::Byte(1);
-        for _ in 0..80 {
+        for _ in 0..MAX_DEPTH + 1 {
             value = Value::Variant(Box::new(value));
         }
         assert!(Value::parse(&Type::Basic(b'v'), &value.encode()).is_err());

@@ -1,35 +1,57 @@
-//! The file `config` of a repository: groups of `key=value` lines, as GLib's key files.
+//! The file `config` of a repository, and what its settings mean.
 //!
-//! Unknown groups and keys are kept as they stand.
+//! The text is a key file ([`super::key_file`]); unknown groups, unknown keys and comments are kept as they stand.
+//! Numbers are read as C reads them: what is no number counts as 0, and anything may follow one.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use super::RepoMode;
+use super::key_file::{KeyFile, SyntaxError, escape, unescape};
+use super::{CollectionId, RepoMode};
+
+/// The largest `config` that is read, in bytes. Real ones have less than a thousandth of it.
+pub(super) const MAX_CONFIG: u64 = 1 << 20;
 
 /// A parsed `config`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    groups: BTreeMap<String, BTreeMap<String, String>>,
+    file: KeyFile,
 }
 
-/// Why a `config` cannot be used.
+/// Why a `config` cannot be used. Where ostree says the same, it says it in these words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A line that is neither a group, a key nor a comment.
-    #[error("line {line} of the configuration is neither a group, a key nor a comment: {text:?}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// The line.
-        text: String,
+    /// The text is no key file.
+    #[error("Couldn't parse config file: {0}")]
+    Syntax(SyntaxError),
+    /// A name that cannot be in a key file.
+    #[error(transparent)]
+    Name(SyntaxError),
+    /// Not text.
+    #[error("Invalid UTF-8")]
+    NotUtf8,
+    /// More text than a `config` can need.
+    #[error("the configuration has more than {MAX_CONFIG} bytes")]
+    TooLarge,
+    /// A group that must be there is not.
+    #[error("Key file does not have group “{group}”")]
+    MissingGroup {
+        /// The group.
+        group: String,
     },
     /// A key that must be there is not.
     #[error("Key file does not have key “{key}” in group “{group}”")]
     Missing {
         /// The group.
-        group: &'static str,
+        group: String,
         /// The key.
-        key: &'static str,
+        key: String,
+    },
+    /// A value of the wrong form.
+    #[error("Key file contains key “{key}” which has a value that cannot be interpreted.")]
+    Value {
+        /// The key.
+        key: String,
     },
     /// A format that nobody has defined yet.
     #[error("Invalid repository version '{version}'")]
@@ -37,95 +59,220 @@ pub enum ConfigError {
         /// The value of `repo_version`.
         version: String,
     },
-    /// A mode that ostree does not have, or one that cannot be written.
+    /// The format of the year 2011.
+    #[error(
+        "This version of OSTree no longer supports \"archive\" repositories; use archive-z2 instead"
+    )]
+    OldArchive,
+    /// A mode that ostree does not have.
     #[error("Invalid mode '{mode}' in repository configuration")]
     Mode {
         /// The value of `mode`.
         mode: String,
     },
-    /// A value of the wrong form.
-    #[error("invalid value {value:?} of {group}.{key} in the repository configuration")]
-    Value {
-        /// The group.
-        group: &'static str,
-        /// The key.
-        key: &'static str,
+    /// `min-free-space-size` of another form than a number and a unit.
+    #[error("Invalid min-free-space-size '{value}': {problem}")]
+    MinFreeSpaceSize {
         /// The value.
         value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// `min-free-space-percent` above 99.
+    #[error("Invalid min-free-space-percent '{value}'")]
+    MinFreeSpacePercent {
+        /// The value.
+        value: String,
+    },
+    /// `default-repo-finders` without one.
+    #[error("Invalid empty default-repo-finders configuration")]
+    NoFinder,
+    /// A way to find remotes that ostree does not have.
+    #[error("Invalid configured repo-finder '{finder}'")]
+    Finder {
+        /// The way.
+        finder: String,
     },
 }
 
 /// How much space a transaction must leave free.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MinFreeSpace {
     /// Of the file system's size.
     Percent(u64),
-    /// Bytes, and the text they were given in.
-    Bytes(u64, String),
+    /// In units of 2^20 bytes.
+    Megabytes(u64),
+}
+
+/// How long a lock is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockTimeout {
+    /// Not at all, because locks are not taken (`locking=false`).
+    NoLocks,
+    /// For ever.
+    Never,
+    /// Seconds.
+    After(u64),
+}
+
+/// What the group `core` says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) mode: RepoMode,
+    /// Whether to wait until written data is on the disk.
+    pub(super) fsync: bool,
+    /// Whether to do so for each object.
+    pub(super) per_object_fsync: bool,
+    /// The path of the repository that has what this one has not.
+    pub(super) parent: Option<PathBuf>,
 }
 
 impl Config {
     /// Reads the text of a `config`.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        let mut groups: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        let mut group: Option<String> = None;
-        for (index, line) in text.lines().enumerate() {
-            let trimmed = line.trim();
-            let refuse = || ConfigError::Line {
-                line: index + 1,
-                text: line.to_owned(),
-            };
-            if trimmed.is_empty() || trimmed.starts_with('#') {
-                continue;
-            }
-            if let Some(name) = trimmed
-                .strip_prefix('[')
-                .and_then(|rest| rest.strip_suffix(']'))
-            {
-                groups.entry(name.to_owned()).or_default();
-                group = Some(name.to_owned());
-                continue;
-            }
-            let (key, value) = trimmed.split_once('=').ok_or_else(refuse)?;
-            let keys = group
-                .as_ref()
-                .and_then(|name| groups.get_mut(name))
-                .ok_or_else(refuse)?;
-            keys.insert(key.trim_end().to_owned(), value.trim_start().to_owned());
+        KeyFile::parse(text)
+            .map(|file| Config { file })
+            .map_err(ConfigError::Syntax)
+    }
+
+    /// Reads the bytes of a `config`.
+    pub(super) fn parse_bytes(bytes: &[u8]) -> Result<Config, ConfigError> {
+        if bytes.len() as u64 > MAX_CONFIG {
+            return Err(ConfigError::TooLarge);
         }
-        Ok(Config { groups })
+        let text = std::str::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8)?;
+        if text.contains('\0') {
+            return Err(ConfigError::NotUtf8); // so says GLib of NUL too
+        }
+        Config::parse(text)
     }
 
     /// The text that `init` writes for a new repository.
     #[must_use]
-    pub fn initial(mode: RepoMode) -> String {
-        format!("[core]\nrepo_version=1\nmode={}\n", mode.config_text())
+    pub fn initial(mode: RepoMode, collection_id: Option<&CollectionId>) -> String {
+        let mut text = format!("[core]\nrepo_version=1\nmode={}\n", mode.config_text());
+        if let Some(id) = collection_id {
+            text.push_str(&format!("collection-id={id}\n"));
+        }
+        text
     }
 
-    /// The value of a key.
+    /// The value of a key as it stands in the file, escapes included.
     #[must_use]
     pub fn get(&self, group: &str, key: &str) -> Option<&str> {
-        self.groups.get(group)?.get(key).map(String::as_str)
+        self.file.get(group, key)
+    }
+
+    /// The string that a key holds.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such group or key, or its value has an escape that is none.
+    pub fn string(&self, group: &str, key: &str) -> Result<String, ConfigError> {
+        let value = self.required(group, key)?;
+        unescape(value, None)
+            .and_then(|mut strings| strings.pop())
+            .ok_or_else(|| ConfigError::Value {
+                key: key.to_owned(),
+            })
+    }
+
+    /// The strings of a list, which are separated by semicolons; none if there is no such key.
+    pub fn strings(&self, group: &str, key: &str) -> Result<Vec<String>, ConfigError> {
+        match self.get(group, key) {
+            None => Ok(Vec::new()),
+            Some(value) => unescape(value, Some(';')).ok_or_else(|| ConfigError::Value {
+                key: key.to_owned(),
+            }),
+        }
+    }
+
+    /// Sets a key to a string. A new key comes last in its group, a new group last in the file.
+    pub fn set(&mut self, group: &str, key: &str, value: &str) -> Result<(), ConfigError> {
+        self.set_raw(group, key, escape(value, None))
+    }
+
+    /// Sets a key to a list of strings.
+    pub fn set_strings(
+        &mut self,
+        group: &str,
+        key: &str,
+        strings: &[String],
+    ) -> Result<(), ConfigError> {
+        let value = strings
+            .iter()
+            .map(|text| escape(text, Some(';')) + ";")
+            .collect();
+        self.set_raw(group, key, value)
+    }
+
+    fn set_raw(&mut self, group: &str, key: &str, value: String) -> Result<(), ConfigError> {
+        self.file.set(group, key, value).map_err(ConfigError::Name)
+    }
+
+    /// Removes a key and says whether it was there.
+    pub fn unset(&mut self, group: &str, key: &str) -> bool {
+        self.file.unset(group, key)
+    }
+
+    /// Removes a group with all its keys and says whether it was there.
+    pub fn remove_group(&mut self, group: &str) -> bool {
+        self.file.remove_group(group)
     }
 
     /// The names of all remotes, sorted.
     pub fn remotes(&self) -> impl Iterator<Item = &str> {
-        self.groups
-            .keys()
-            .filter_map(|group| group.strip_prefix("remote \"")?.strip_suffix('"'))
+        let names = self
+            .file
+            .groups()
+            .filter_map(|group| group.strip_prefix("remote \"")?.strip_suffix('"'));
+        let mut names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
+    /// The group of a remote's settings.
+    #[must_use]
+    pub fn remote_group(remote: &str) -> String {
+        format!("remote \"{remote}\"")
+    }
+
+    /// Whether there is such a group.
+    #[must_use]
+    pub fn has_group(&self, group: &str) -> bool {
+        self.file.has_group(group)
+    }
+
+    /// The settings of the group `core`. Everything that ostree checks when it opens a repository is checked here.
+    pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
+        let mode = self.mode()?;
+        self.flag("enable-uncompressed-cache", true)?;
+        let fsync = self.flag("fsync", true)?;
+        let per_object_fsync = self.flag("per-object-fsync", false)?;
+        self.flag("disable-xattrs", false)?;
+        self.flag("locking", true)?;
+        self.min_free_space()?;
+        let parent = self.get("core", "parent").filter(|path| !path.is_empty());
+        self.flag("add-remotes-config-dir", false)?;
+        self.check_finders()?;
+        Ok(Settings {
+            mode,
+            fsync,
+            per_object_fsync,
+            parent: parent.map(|path| Path::new(path).to_owned()),
+        })
     }
 
     /// The repository's mode; also checks the version.
-    pub(super) fn mode(&self) -> Result<RepoMode, ConfigError> {
-        let missing = ConfigError::Missing {
-            group: "core",
-            key: "repo_version",
-        };
-        let version = self.get("core", "repo_version").ok_or(missing)?;
+    fn mode(&self) -> Result<RepoMode, ConfigError> {
+        let version = self.required("core", "repo_version")?;
         if version != "1" {
             return Err(ConfigError::Version {
                 version: version.to_owned(),
             });
+        }
+        if self.flag("archive", false)? {
+            return Err(ConfigError::OldArchive);
         }
         let mode = self.get("core", "mode").unwrap_or("bare");
         RepoMode::named(mode).ok_or_else(|| ConfigError::Mode {
@@ -133,65 +280,161 @@ impl Config {
         })
     }
 
-    /// A boolean of the group `core`.
-    pub(super) fn flag(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
-        match self.get("core", key) {
-            None => Ok(default),
-            Some("true" | "1") => Ok(true),
-            Some("false" | "0") => Ok(false),
-            Some(value) => Err(ConfigError::Value {
-                group: "core",
-                key,
-                value: value.to_owned(),
-            }),
+    fn check_finders(&self) -> Result<(), ConfigError> {
+        let finders = self.strings("core", "default-repo-finders")?;
+        if finders.is_empty() && self.get("core", "default-repo-finders").is_some() {
+            return Err(ConfigError::NoFinder);
+        }
+        let unknown = |finder: &String| !matches!(finder.as_str(), "config" | "lan" | "mount");
+        match finders.into_iter().find(unknown) {
+            Some(finder) => Err(ConfigError::Finder { finder }),
+            None => Ok(()),
         }
     }
 
-    /// A whole number.
-    pub(super) fn number(
-        &self,
-        group: &'static str,
-        key: &'static str,
-        default: i64,
-    ) -> Result<i64, ConfigError> {
-        let Some(value) = self.get(group, key) else {
-            return Ok(default);
-        };
-        value.trim().parse().map_err(|_| ConfigError::Value {
-            group,
-            key,
-            value: value.to_owned(),
+    fn required(&self, group: &str, key: &str) -> Result<&str, ConfigError> {
+        if !self.file.has_group(group) {
+            return Err(ConfigError::MissingGroup {
+                group: group.to_owned(),
+            });
+        }
+        self.get(group, key).ok_or_else(|| ConfigError::Missing {
+            group: group.to_owned(),
+            key: key.to_owned(),
         })
     }
 
-    /// What must stay free: by default 3 percent.
-    pub(super) fn min_free_space(&self) -> Result<MinFreeSpace, ConfigError> {
-        if let Some(text) = self.get("core", "min-free-space-size") {
-            let refuse = || ConfigError::Value {
-                group: "core",
-                key: "min-free-space-size",
-                value: text.to_owned(),
-            };
-            let units = [("MB", 1_u64 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
-            let found = units
-                .iter()
-                .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
-            let (count, unit) = found.ok_or_else(refuse)?;
-            let count: u64 = count.parse().map_err(|_| refuse())?;
-            return Ok(MinFreeSpace::Bytes(
-                count.checked_mul(*unit).ok_or_else(refuse)?,
-                text.to_owned(),
-            ));
-        }
-        let percent = self.number("core", "min-free-space-percent", 3)?;
-        match u64::try_from(percent) {
-            Ok(percent @ 0..=99) => Ok(MinFreeSpace::Percent(percent)),
-            _ => Err(ConfigError::Value {
-                group: "core",
-                key: "min-free-space-percent",
-                value: percent.to_string(),
+    /// A boolean of the group `core`: `true`, `1`, `false` or `0`.
+    pub fn flag(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
+        self.boolean("core", key, default)
+    }
+
+    /// A boolean of any group.
+    pub fn boolean(&self, group: &str, key: &str, default: bool) -> Result<bool, ConfigError> {
+        match self.get(group, key).map(str::trim_end) {
+            None => Ok(default),
+            Some("true" | "1") => Ok(true),
+            Some("false" | "0") => Ok(false),
+            Some(_) => Err(ConfigError::Value {
+                key: key.to_owned(),
             }),
         }
+    }
+
+    /// A whole number, read as C's `strtoll` does.
+    #[must_use]
+    pub fn number(&self, group: &str, key: &str, default: i64) -> i64 {
+        let bounded = |number: i128| {
+            let bound = if number < 0 { i64::MIN } else { i64::MAX };
+            i64::try_from(number).unwrap_or(bound)
+        };
+        self.get(group, key)
+            .map_or(default, |text| bounded(leading_number(text)))
+    }
+
+    /// A whole number, read as C's `strtoull` does: a negative one is a very large one.
+    #[must_use]
+    pub fn unsigned(&self, group: &str, key: &str, default: u64) -> u64 {
+        self.get(group, key)
+            .map_or(default, |text| unsigned(leading_number(text)))
+    }
+
+    /// How well `archive` compresses, 1 to 9.
+    pub(super) fn zlib_level(&self) -> u32 {
+        let level = self.unsigned("archive", "zlib-level", 6).clamp(1, 9);
+        u32::try_from(level).unwrap_or(6)
+    }
+
+    /// How long a lock is waited for: 30 seconds by default.
+    pub(crate) fn lock_timeout(&self) -> Result<LockTimeout, ConfigError> {
+        if !self.flag("locking", true)? {
+            return Ok(LockTimeout::NoLocks);
+        }
+        let seconds = self.number("core", "lock-timeout-secs", 30);
+        Ok(match u64::try_from(seconds) {
+            Ok(seconds) => LockTimeout::After(seconds),
+            Err(_) if seconds == -2 => LockTimeout::NoLocks, // ostree's own sign for it
+            Err(_) => LockTimeout::Never,
+        })
+    }
+
+    /// What must stay free: by default 3 percent. A size counts more than a percentage, 0 means no limit.
+    pub(super) fn min_free_space(&self) -> Result<MinFreeSpace, ConfigError> {
+        let size = match self.get("core", "min-free-space-size") {
+            Some(text) => Some(megabytes(text)?),
+            None => None,
+        };
+        let percent = match self.get("core", "min-free-space-percent") {
+            Some(text) => percent(text)?,
+            None if size.is_some() => 0,
+            None => 3,
+        };
+        Ok(match size {
+            Some(size @ 1..) => MinFreeSpace::Megabytes(size),
+            _ => MinFreeSpace::Percent(percent),
+        })
+    }
+}
+
+impl fmt::Display for Config {
+    /// The text of the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.file, f)
+    }
+}
+
+fn percent(text: &str) -> Result<u64, ConfigError> {
+    let percent = unsigned(leading_number(text));
+    if percent > 99 {
+        return Err(ConfigError::MinFreeSpacePercent {
+            value: text.to_owned(),
+        });
+    }
+    Ok(percent)
+}
+
+/// `123MB`, `123GB` or `123TB`.
+fn megabytes(text: &str) -> Result<u64, ConfigError> {
+    let refuse = |problem| ConfigError::MinFreeSpaceSize {
+        value: text.to_owned(),
+        problem,
+    };
+    let form = "It should be of the format '123MB', '123GB' or '123TB'";
+    let units = [("MB", 0), ("GB", 10), ("TB", 20)];
+    let found = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)));
+    let (digits, shift) = found.ok_or_else(|| refuse(form))?;
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(refuse(form));
+    }
+    let count = unsigned(leading_number(digits));
+    if *shift > 0 && count >> (64 - shift) != 0 {
+        return Err(refuse("Value was too high"));
+    }
+    Ok(count << shift)
+}
+
+/// The number at the beginning of a text; 0 if there is none. It stays within ±2^64.
+fn leading_number(text: &str) -> i128 {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let digits = digits.chars().map_while(|c| c.to_digit(10));
+    let number = digits.fold(0_i128, |number, digit| {
+        (number * 10 + i128::from(digit)).min(1 << 64)
+    });
+    if negative { -number } else { number }
+}
+
+/// C's conversion to an unsigned number: too large ones are the largest, negative ones wrap.
+fn unsigned(number: i128) -> u64 {
+    match u64::try_from(number.abs()) {
+        Ok(size) if number < 0 => size.wrapping_neg(),
+        Ok(size) => size,
+        Err(_) => u64::MAX,
     }
 }
 
@@ -199,36 +442,81 @@ impl Config {
 mod tests {
     use super::*;
 
-    #[test]
-    fn reads_what_ostree_writes() {
-        let text =
-            "[core]\nrepo_version=1\nmode=archive-z2\n\n[remote \"origin\"]\nurl=http://x/\n";
-        let config = Config::parse(text).unwrap();
-        assert_eq!(config.mode(), Ok(RepoMode::Archive));
-        assert_eq!(config.remotes().collect::<Vec<_>>(), ["origin"]);
-        assert_eq!(config.flag("fsync", true), Ok(true));
-        assert_eq!(config.min_free_space(), Ok(MinFreeSpace::Percent(3)));
+    fn core(lines: &str) -> Config {
+        Config::parse(&format!("[core]\nrepo_version=1\n{lines}")).unwrap()
     }
 
     #[test]
-    fn refuses_what_ostree_refuses() {
-        for (text, wanted) in [
-            (
-                "[core]\nmode=bare\n",
-                "Key file does not have key “repo_version” in group “core”",
-            ),
-            ("[core]\nrepo_version=2\n", "Invalid repository version '2'"),
-            (
-                "[core]\nrepo_version=1\nmode=foo\n",
-                "Invalid mode 'foo' in repository configuration",
-            ),
+    fn reads_what_ostree_writes() {
+        let config = core("mode=archive-z2\n\n[remote \"origin\"]\nurl=http://x/\n");
+        let settings = config.settings().unwrap();
+        assert_eq!(settings.mode, RepoMode::Archive);
+        assert_eq!(config.remotes().collect::<Vec<_>>(), ["origin"]);
+        assert!(settings.fsync && !settings.per_object_fsync);
+        assert_eq!(config.min_free_space(), Ok(MinFreeSpace::Percent(3)));
+        assert_eq!(config.lock_timeout(), Ok(LockTimeout::After(30)));
+        assert_eq!(config.zlib_level(), 6);
+    }
+
+    /// The values are those that C's functions give.
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        for (text, signed, unsigned) in [
+            ("5", 5, 5),
+            (" 5 x", 5, 5),
+            ("abc", 0, 0),
+            ("", 0, 0),
+            ("-1", -1, u64::MAX),
+            ("+7", 7, 7),
+            ("99999999999999999999", i64::MAX, u64::MAX),
+            ("-99999999999999999999", i64::MIN, u64::MAX),
         ] {
-            assert_eq!(
-                Config::parse(text).unwrap().mode().unwrap_err().to_string(),
-                wanted
-            );
+            let config = core(&format!("n={text}\n"));
+            assert_eq!(config.number("core", "n", 9), signed, "{text}");
+            assert_eq!(config.unsigned("core", "n", 9), unsigned, "{text}");
         }
-        assert!(Config::parse("key=value\n").is_err());
-        assert!(Config::parse("[core]\nnonsense\n").is_err());
+        assert_eq!(core("").number("core", "n", 9), 9);
+    }
+
+    #[test]
+    fn locks_are_waited_for_as_long_as_is_said() {
+        for (lines, wanted) in [
+            ("lock-timeout-secs=0\n", LockTimeout::After(0)),
+            ("lock-timeout-secs=-1\n", LockTimeout::Never),
+            ("lock-timeout-secs=-2\n", LockTimeout::NoLocks),
+            ("lock-timeout-secs=x\n", LockTimeout::After(0)),
+            ("locking=false\n", LockTimeout::NoLocks),
+        ] {
+            assert_eq!(core(lines).lock_timeout(), Ok(wanted), "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_size_counts_more_than_a_percentage() {
+        for (lines, wanted) in [
+            ("min-free-space-percent=7\n", MinFreeSpace::Percent(7)),
+            ("min-free-space-size=2GB\n", MinFreeSpace::Megabytes(2048)),
+            (
+                "min-free-space-size=2MB\nmin-free-space-percent=7\n",
+                MinFreeSpace::Megabytes(2),
+            ),
+            (
+                "min-free-space-size=0MB\nmin-free-space-percent=7\n",
+                MinFreeSpace::Percent(7),
+            ),
+            ("min-free-space-size=0TB\n", MinFreeSpace::Percent(0)),
+        ] {
+            assert_eq!(core(lines).min_free_space(), Ok(wanted), "{lines}");
+        }
+        for lines in [
+            "min-free-space-size=1kB\n",
+            "min-free-space-size=MB\n",
+            "min-free-space-size=-1MB\n",
+            "min-free-space-size=99999999999999999TB\n",
+            "min-free-space-percent=100\n",
+            "min-free-space-percent=-1\n",
+        ] {
+            assert!(core(lines).min_free_space().is_err(), "{lines}");
+        }
     }
 }

@@ -15,11 +15,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
+use super::config::LockTimeout;
+use super::{Repo, RepoError};
 use crate::path_error::{At, PathError};
 
 /// Who else may hold the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LockKind {
+pub(crate) enum LockKind {
     /// Others that share it too.
     Shared,
     /// Nobody.
@@ -28,39 +30,66 @@ pub(super) enum LockKind {
 
 /// A lock, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
+pub(crate) struct Lock {
+    /// None where the repository is used without locks.
+    _file: Option<File>,
+}
+
+/// The lock of a whole repository, held until it is dropped; nothing where `core.locking` is off.
+#[derive(Debug)]
+pub struct RepoLock {
+    _lock: Lock,
 }
 
 /// Why a lock could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Somebody else held it all the time.
-    #[error(
-        "Locking repo {kind} failed: Resource temporarily unavailable (another process has held {path} for {seconds} s)"
-    )]
+    #[error("Locking repo {kind} failed: Resource temporarily unavailable")]
     Busy {
         /// `shared` or `exclusive`.
         kind: &'static str,
         /// The lock file.
         path: String,
         /// How long was waited.
-        seconds: i64,
+        seconds: u64,
     },
     /// The lock file cannot be opened or locked.
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
+impl Repo {
+    /// Waits until no transaction runs, and lets none begin: for whoever deletes objects. A transaction counts on
+    /// the objects that it has found in the repository, and holds the lock for all its life.
+    pub fn lock_exclusive(&self) -> Result<RepoLock, RepoError> {
+        let _lock = self.lock(LockKind::Exclusive)?;
+        Ok(RepoLock { _lock })
+    }
+
+    /// Waits until nobody deletes objects, and lets nobody begin to.
+    pub fn lock_shared(&self) -> Result<RepoLock, RepoError> {
+        let _lock = self.lock(LockKind::Shared)?;
+        Ok(RepoLock { _lock })
+    }
+}
+
 impl Lock {
-    /// Tries once a second for `timeout` seconds (for ever if negative), as ostree does.
-    pub(super) fn acquire(path: &Path, kind: LockKind, timeout: i64) -> Result<Lock, LockError> {
+    /// Tries once a second until the time is over, as ostree does.
+    pub(super) fn acquire(
+        path: &Path,
+        kind: LockKind,
+        timeout: LockTimeout,
+    ) -> Result<Lock, LockError> {
+        if timeout == LockTimeout::NoLocks {
+            return Ok(Lock { _file: None });
+        }
         let mut waited = 0;
         loop {
             if let Some(lock) = Lock::try_acquire(path, kind, 0o660)? {
                 return Ok(lock);
             }
-            if timeout >= 0 && waited >= timeout {
+            if timeout == LockTimeout::After(waited) {
                 let kind = if kind == LockKind::Shared {
                     "shared"
                 } else {
@@ -95,7 +124,7 @@ impl Lock {
             .open(path)
             .at("open", path)?;
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(kind))) {
-            Ok(_) => Ok(Some(Lock { _file: file })),
+            Ok(_) => Ok(Some(Lock { _file: Some(file) })),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
             Err(errno) => Err(io::Error::from(errno)).at("lock", path),
         }

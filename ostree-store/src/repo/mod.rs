@@ -12,41 +12,48 @@
 //! An object becomes visible by one rename and never changes afterwards; a ref moves only when everything it
 //! reaches is in place. Whatever the moment at which a process ends, the repository stays consistent.
 
+mod collection;
 mod config;
+mod key_file;
 mod lock;
 mod mode;
 mod object_file;
 mod objects;
+mod partial;
 mod refs;
+mod removal;
 mod revision;
 mod space;
 mod stage;
+mod tombstone;
 mod transaction;
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
-use crate::checksum::CommitId;
 use crate::path_error::{At, PathError};
 
+pub use collection::{CollectionId, CollectionIdError};
 pub use config::{Config, ConfigError, MinFreeSpace};
-pub use lock::LockError;
+pub use key_file::SyntaxError;
+use lock::{Lock, LockKind};
+pub use lock::{LockError, RepoLock};
 pub use mode::RepoMode;
 use objects::ObjectDir;
 pub use objects::{ReadError, StoredFile};
 pub(crate) use objects::{read_link_xattrs, read_xattrs};
+pub use partial::Partial;
 pub use refs::{RefError, RefName};
 pub use revision::RevError;
 pub use transaction::{Statistics, Transaction};
 
 /// The directories of a new repository.
-const SKELETON: [&str; 8] = [
+const SKELETON: [&str; 7] = [
     "extensions",
-    "objects",
     "refs/heads",
     "refs/mirrors",
     "refs/remotes",
@@ -72,6 +79,7 @@ pub struct Repo {
     config: Config,
     mode: RepoMode,
     fsync: bool,
+    per_object_fsync: bool,
     objects: ObjectDir,
 }
 
@@ -83,6 +91,12 @@ pub enum RepoError {
     Open {
         /// Where one was looked for.
         path: PathBuf,
+        /// What the system said.
+        source: crate::path_error::SystemError,
+    },
+    /// There is no configuration.
+    #[error("opening repo: openat(config): {source}")]
+    NoConfig {
         /// What the system said.
         source: crate::path_error::SystemError,
     },
@@ -106,6 +120,19 @@ pub enum RepoError {
 impl Repo {
     /// Makes a repository, and the directory itself if it is not there. An existing one stays as it is.
     pub fn create(path: &Path, mode: RepoMode) -> Result<Repo, RepoError> {
+        Repo::create_in_collection(path, mode, None)
+    }
+
+    /// The same for a repository whose refs belong to a collection, which its config names.
+    pub fn create_in_collection(
+        path: &Path,
+        mode: RepoMode,
+        collection_id: Option<&CollectionId>,
+    ) -> Result<Repo, RepoError> {
+        let objects = path.join("objects");
+        if objects.exists() {
+            return Repo::open(path);
+        }
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o775);
         for dir in SKELETON {
@@ -114,11 +141,10 @@ impl Repo {
         }
         let config = path.join("config");
         if !config.exists() {
-            let text = Config::initial(mode);
-            let temporary = path.join(format!("tmp/config-{}", std::process::id()));
-            fs::write(&temporary, text).at("write", &temporary)?;
-            fs::rename(&temporary, &config).at("write", &config)?;
+            replace_config(path, &Config::initial(mode, collection_id))?;
         }
+        // Last, because it makes a directory a repository: one that was left half made is completed.
+        builder.create(&objects).at("create", &objects)?;
         Repo::open(path)
     }
 
@@ -130,17 +156,16 @@ impl Repo {
             source: source.into(),
         };
         fs::read_dir(&absolute).map_err(open_error)?;
-        let config_path = absolute.join("config");
-        let text = fs::read_to_string(&config_path).at("read", &config_path)?;
-        let config = Config::parse(&text)?;
-        let mode = config.mode()?;
-        let fsync = config.flag("fsync", true)?;
+        let config = Config::parse_bytes(&read_config(&absolute)?)?;
+        let settings = config.settings()?;
+        let mode = settings.mode;
         let objects = ObjectDir::open(absolute.join("objects"), mode)?;
         Ok(Repo {
             path: absolute,
             config,
             mode,
-            fsync,
+            fsync: settings.fsync,
+            per_object_fsync: settings.per_object_fsync,
             objects,
         })
     }
@@ -163,35 +188,42 @@ impl Repo {
         &self.config
     }
 
+    /// The collection to which its own refs belong (`core.collection-id`).
+    #[must_use]
+    pub fn collection_id(&self) -> Option<&str> {
+        self.config.get("core", "collection-id")
+    }
+
+    /// Puts `config` in place of the settings, on the disk first; the file is replaced at once or not at all.
+    ///
+    /// As in ostree, values are not looked at: those that make no sense are refused when the repository is opened.
+    /// What this value was opened with, such as the mode, stays.
+    pub fn write_config(&mut self, config: Config) -> Result<(), PathError> {
+        replace_config(&self.path, &config.to_string())?;
+        self.config = config;
+        Ok(())
+    }
+
+    /// Takes the lock that the settings ask for; it is held until it is dropped.
+    pub(crate) fn lock(&self, kind: LockKind) -> Result<Lock, RepoError> {
+        let timeout = self.config.lock_timeout()?;
+        Ok(Lock::acquire(&self.path.join(".lock"), kind, timeout)?)
+    }
+
     /// Whether transactions wait until their objects are on the disk (`core.fsync`).
     pub fn set_fsync(&mut self, fsync: bool) {
         self.fsync = fsync;
     }
 
+    /// Whether changes are waited for until they are on the disk.
+    #[must_use]
+    pub fn waits_for_disk(&self) -> bool {
+        self.fsync
+    }
+
     /// Begins to write objects. Several transactions may run at once, in this and in other processes.
     pub fn transaction(&self) -> Result<Transaction<'_>, RepoError> {
         Transaction::begin(self)
-    }
-
-    /// The commits that are known not to have all their objects, and whether fsck said so.
-    pub fn partial_commits(&self) -> Result<Vec<(CommitId, bool)>, PathError> {
-        let state = self.path.join("state");
-        let mut partial = Vec::new();
-        let entries = match fs::read_dir(&state) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(partial),
-            entries => entries.at("list", &state)?,
-        };
-        for entry in entries {
-            let entry = entry.at("list", &state)?;
-            let name = entry.file_name().into_string().unwrap_or_default();
-            let Some(Ok(checksum)) = name.strip_suffix(".commitpartial").map(str::parse) else {
-                continue;
-            };
-            let by_fsck = fs::read(entry.path()).at("read", entry.path())? == b"f";
-            partial.push((CommitId::new(checksum), by_fsck));
-        }
-        partial.sort_unstable();
-        Ok(partial)
     }
 
     /// Tells watchers of the directory's time that a ref has changed.
@@ -209,4 +241,41 @@ impl Repo {
         };
         rustix::fs::utimensat(CWD, &self.path, &times, AtFlags::empty()).at("touch", &self.path)
     }
+}
+
+/// The bytes of a repository's `config`, of which no more are read than it may have.
+fn read_config(repo: &Path) -> Result<Vec<u8>, RepoError> {
+    let path = repo.join("config");
+    // Whoever can write to the repository could put a fifo there, which never begins.
+    let mut options = File::options();
+    let options = options.read(true).custom_flags(nix::libc::O_NONBLOCK);
+    let file = options.open(&path).map_err(|source| RepoError::NoConfig {
+        source: source.into(),
+    })?;
+    let mut bytes = Vec::new();
+    file.take(config::MAX_CONFIG + 1)
+        .read_to_end(&mut bytes)
+        .at("read", &path)?;
+    Ok(bytes)
+}
+
+/// Writes a `config` beside the old one, waits until it is on the disk, and renames.
+fn replace_config(repo: &Path, text: &str) -> Result<(), PathError> {
+    let path = repo.join("config");
+    let temporary = repo.join(format!(".config-{}", std::process::id()));
+    let written = (|| {
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.sync_data()?;
+        fs::rename(&temporary, &path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // the error says more than a second one would
+    }
+    written.at("write", &path)
 }

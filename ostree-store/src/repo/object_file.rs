@@ -26,6 +26,8 @@ pub(super) struct ObjectWriter {
     pub(super) mode: RepoMode,
     /// How hard content is compressed in `archive`.
     pub(super) level: Compression,
+    /// Whether to wait for the disk after each object.
+    pub(super) sync: bool,
 }
 
 impl ObjectWriter {
@@ -59,13 +61,19 @@ impl ObjectWriter {
             }
             _ => copy_content(content, file, in_stage, size)?,
         }
-        self.set_metadata(file, header)
+        self.finish(file, header)
             .at("write an object in", in_stage)?;
         Ok(())
     }
 
+    /// Sets the metadata of a file whose content is complete.
+    pub(super) fn finish(&self, file: &File, header: &FileHeader) -> io::Result<()> {
+        self.set_metadata(file, header)?;
+        if self.sync { file.sync_all() } else { Ok(()) }
+    }
+
     /// Owner, mode, xattrs and time, as far as the mode of the repository keeps them on the file.
-    pub(super) fn set_metadata(&self, file: &File, header: &FileHeader) -> io::Result<()> {
+    fn set_metadata(&self, file: &File, header: &FileHeader) -> io::Result<()> {
         match self.mode {
             RepoMode::Archive => return set_mode(file, 0o644), // only the modification time stays that of writing
             RepoMode::BareUser => {

@@ -166,6 +166,11 @@ impl Repo {
         self.objects.has(kind, checksum)
     }
 
+    /// Whether the object is in this repository itself.
+    pub fn has_own(&self, kind: ObjectKind, checksum: &Checksum) -> Result<bool, PathError> {
+        self.objects.has(kind, checksum)
+    }
+
     /// Reads a commit.
     pub fn commit(&self, id: &CommitId) -> Result<Commit, ReadError> {
         self.objects

@@ -170,6 +170,22 @@ impl Repo {
         Ok(refs)
     }
 
+    /// The refs of other collections, which stand in `refs/mirrors`: collection, name, commit.
+    pub(crate) fn mirrored_refs(&self) -> Result<Vec<(String, String, CommitId)>, RefError> {
+        let mirrors = self.path().join("refs/mirrors");
+        let mut refs = Vec::new();
+        for collection in list(&mirrors)? {
+            let mut texts = BTreeMap::new();
+            if mirrors.join(&collection).is_dir() {
+                collect(&mirrors.join(&collection), "", &mut texts)?;
+            }
+            for (name, text) in texts {
+                refs.push((collection.clone(), name, parse_content(&text)?));
+            }
+        }
+        Ok(refs)
+    }
+
     /// Lets `name` mean `commit`, or mean nothing any more. The file is replaced at once or not at all.
     pub fn write_ref(&self, name: &RefName, commit: Option<&CommitId>) -> Result<(), RefError> {
         let path = self.path().join(name.path());

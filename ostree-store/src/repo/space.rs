@@ -19,13 +19,20 @@ impl FreeSpace {
         let limit = repo.config.min_free_space()?;
         let disk =
             rustix::fs::fstatvfs(repo.objects.as_fd()).at("stat the file system of", &repo.path)?;
-        let block = disk.f_frsize.max(1);
-        let reserved = match &limit {
-            MinFreeSpace::Percent(percent) => disk.f_blocks / 100 * percent,
-            MinFreeSpace::Bytes(bytes, _) => bytes / block,
-        };
-        let unlimited = matches!(limit, MinFreeSpace::Percent(0) | MinFreeSpace::Bytes(0, _));
-        let free = disk.f_bavail.saturating_sub(reserved);
+        let block = disk.f_bsize.max(1);
+        let reserved = match limit {
+            MinFreeSpace::Percent(percent) => {
+                let size = u128::from(disk.f_frsize) * u128::from(disk.f_blocks);
+                size * u128::from(percent) / 100
+            }
+            MinFreeSpace::Megabytes(size) => u128::from(size) << 20,
+        } / u128::from(block);
+        let reserved = u64::try_from(reserved).unwrap_or(u64::MAX);
+        let unlimited = limit == MinFreeSpace::Percent(0);
+        // Only root may use the last blocks of a file system.
+        let is_root = rustix::process::getuid().is_root();
+        let free = if is_root { disk.f_bfree } else { disk.f_bavail };
+        let free = free.saturating_sub(reserved);
         let free = if unlimited {
             i64::MAX / 2
         } else {
@@ -54,7 +61,7 @@ impl FreeSpace {
         }
         let limit = match &self.limit {
             MinFreeSpace::Percent(percent) => format!("percent '{percent}%'"),
-            MinFreeSpace::Bytes(_, text) => format!("size {text}"),
+            MinFreeSpace::Megabytes(size) => format!("size {size}MB"),
         };
         Err(WriteError::FreeSpace {
             limit,

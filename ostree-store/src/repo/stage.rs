@@ -18,6 +18,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::lock::{Lock, LockKind};
+use super::tombstone;
 use crate::checksum::Checksum;
 use crate::path_error::{At, PathError};
 
@@ -145,6 +146,12 @@ impl Stage {
             match fs::create_dir(&dir) {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e).at("create", &dir)?,
                 _ => publish_file(&commits.join(&name), &dir.join(rest))?,
+            }
+            // A commit that was deleted once is back.
+            let tombstone = dir.join(rest).with_extension(tombstone::EXTENSION);
+            match fs::remove_file(&tombstone) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).at("remove", &tombstone)?,
+                _ => {}
             }
             changed.push(dir);
         }

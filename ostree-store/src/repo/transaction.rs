@@ -87,10 +87,8 @@ struct Counters {
 
 impl<'r> Transaction<'r> {
     pub(super) fn begin(repo: &'r Repo) -> Result<Self, RepoError> {
-        let timeout = repo.config.number("core", "lock-timeout-secs", 30)?;
-        let lock = Lock::acquire(&repo.path.join(".lock"), LockKind::Shared, timeout)?;
-        let level = repo.config.number("archive", "zlib-level", 6)?;
-        let level = Compression::new(u32::try_from(level.clamp(1, 9)).unwrap_or(6));
+        let lock = repo.lock(LockKind::Shared)?;
+        let level = Compression::new(repo.config.zlib_level());
         let stage = Stage::create(&repo.path)?;
         Ok(Transaction {
             repo,
@@ -100,6 +98,7 @@ impl<'r> Transaction<'r> {
             writer: ObjectWriter {
                 mode: repo.mode,
                 level,
+                sync: repo.fsync && repo.per_object_fsync,
             },
             space: FreeSpace::measure(repo)?,
             counters: Counters::default(),
@@ -192,7 +191,13 @@ impl<'r> Transaction<'r> {
             _ => self.stage.place(checksum, self.repo.mode.extension(kind))?,
         };
         if let Some(mut file) = create(&place).at("create an object in", self.stage.path())? {
-            let written = file.write_all(bytes).and_then(|()| set_mode(&file, 0o644));
+            let written = file.write_all(bytes).and_then(|()| {
+                set_mode(&file, 0o644)?;
+                if self.writer.sync {
+                    file.sync_all()?;
+                }
+                Ok(())
+            });
             self.whole(written)
                 .at("write an object in", self.stage.path())?;
             self.counters
@@ -295,7 +300,7 @@ impl<'r> Transaction<'r> {
         let mut consumed = false;
         let created = if self.repo.mode != RepoMode::Archive {
             self.writer
-                .set_metadata(&file, header)
+                .finish(&file, header)
                 .at("write an object in", in_stage)?;
             consumed = rename(spool, &place).at("write an object in", in_stage)?;
             consumed

@@ -14,11 +14,10 @@ use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId};
 use crate::object::{
     Checksummer, Commit, DirMeta, DirTree, ObjectKind, ObjectSink, ParseError, WriteError,
 };
-use crate::path_error::{At, PathError};
-use crate::repo::{ReadError, RefError, Repo};
+use crate::path_error::PathError;
+use crate::repo::{Partial, ReadError, RefError, Repo};
 
-/// The name of an object.
-pub type Object = (ObjectKind, Checksum);
+pub use super::Object;
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -140,11 +139,7 @@ pub fn fsck(repo: &Repo, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Rep
 
 /// Notes in the repository that a commit is not whole, as ostree's own check does.
 pub fn mark_partial(repo: &Repo, commit: &CommitId) -> Result<(), PathError> {
-    let path = repo
-        .path()
-        .join("state")
-        .join(format!("{commit}.commitpartial"));
-    std::fs::write(&path, "f").at("write", &path)
+    repo.mark_partial(commit, Partial::FoundByFsck)
 }
 
 fn check_refs(repo: &Repo) -> Result<Vec<RefFinding>, PathError> {

@@ -6,6 +6,8 @@ use ostree_store::gvariant::{Dict, Type, Value};
 use ostree_store::object::{Commit, DirTree, Name};
 use proptest::prelude::*;
 
+use crate::vectors::rows;
+
 fn name() -> impl Strategy<Value = Name> {
     "[a-zA-Z0-9é ~_-]{1,300}".prop_map(|text| Name::new(&text).unwrap())
 }
@@ -115,5 +117,23 @@ proptest! {
         if let Ok(value) = Value::parse(&of, &bytes) {
             prop_assert_eq!(value.encode(), bytes);
         }
+    }
+}
+
+/// The order that GLib's hash table gave for each list of keys.
+#[test]
+fn keys_come_in_the_order_of_glibs_hash_table() {
+    for row in rows("gvariantdict_key_order") {
+        let keys = |field: &str| -> Vec<String> {
+            let keys = row[field].as_array().unwrap().iter();
+            keys.map(|key| key.as_str().unwrap().to_owned()).collect()
+        };
+        let mut dict = Dict::default();
+        for key in keys("insert") {
+            dict.push(key, "");
+        }
+        let dict = dict.in_hash_order();
+        let order: Vec<&str> = dict.iter().map(|(key, _)| key).collect();
+        assert_eq!(order, keys("order"), "{row}");
     }
 }

@@ -15,6 +15,7 @@ mod gvariant;
 mod import_dir;
 mod import_tar;
 mod objects;
+mod partial;
 mod peer;
 mod transaction;
 mod vectors;

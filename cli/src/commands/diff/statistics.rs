@@ -71,7 +71,7 @@ impl fmt::Display for Statistics {
 }
 
 /// A size in powers of a thousand, as GLib prints it: whole bytes, else one decimal and a space that does not break.
-fn human_size(bytes: u64) -> String {
+pub(crate) fn human_size(bytes: u64) -> String {
     let units = [
         (1_000_000_000_000, "TB"),
         (1_000_000_000, "GB"),
