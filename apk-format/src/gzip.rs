@@ -263,6 +263,20 @@ fn to_usize(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
+/// One member as apk writes them: no name, no time, stock zlib at level 9.
+///
+/// The bytes are those of zlib itself, not just any that inflate to the same, so that a database is apk's to the byte.
+pub(crate) fn member(content: &[u8]) -> Vec<u8> {
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3];
+    let mut checksum = flate2::Crc::new();
+    checksum.update(content);
+    let mut member = HEADER.to_vec();
+    member.extend(zlib_bitexact_rs::deflate_raw(content));
+    member.extend(checksum.sum().to_le_bytes());
+    member.extend(checksum.amount().to_le_bytes());
+    member
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

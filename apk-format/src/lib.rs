@@ -13,7 +13,7 @@
 //!
 //! No function opens a file: all take text, bytes or [`Read`](std::io::Read). Nothing in the input is trusted:
 //! no bytes make a reader panic, or use memory out of proportion to what it returns. The rules are those of
-//! apk-tools 3.0.6; what is written is what apk-tools 2.14 writes, which both read. Of the two package formats
+//! apk-tools 3.0.6; what is written is what apk-tools 2.14 or 3.0 writes. Of the two package formats
 //! this is v2, the one Alpine publishes; v3 (ADB) files are recognised and refused.
 //!
 //! ```
@@ -45,9 +45,9 @@ mod ustar;
 pub mod version;
 
 pub use database::{
-    InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, ScriptArchive,
-    ScriptArchiveError, ScriptEntry, Trigger, Triggers, TriggersError, World, WorldError,
-    xattr_hash,
+    Dialect, InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage,
+    ScriptArchive, ScriptArchiveError, ScriptEntry, Trigger, Triggers, TriggersError, World,
+    WorldError, xattr_hash,
 };
 pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
 pub use digest::{Digest, DigestError};

@@ -8,10 +8,13 @@
 //! are right already. So packages are first imported with the numbers that the base knows, then the names are
 //! looked up in the order of installation, and a package whose numbers were wrong is imported again.
 //!
-//! apk 2.14 looks a name up once in a run, when it first meets it, and keeps the answer, also the answer that there
-//! is no such name: [`Lookup`] does the same.
+//! apk looks a name up once in a run, when it first meets it, and keeps the answer, also the answer that there is no
+//! such name: [`Lookup`] does the same. apk 3 forgets its answers when a package has brought another `etc/passwd` or
+//! `etc/group`.
 
 use std::collections::BTreeMap;
+
+use apk_format::Dialect;
 
 use crate::layer::NamedOwner;
 
@@ -45,6 +48,7 @@ impl Accounts {
 /// Names looked up in the order of installation, each once.
 #[derive(Debug)]
 pub struct Lookup {
+    dialect: Dialect,
     current: Accounts,
     users: BTreeMap<String, Option<u32>>,
     groups: BTreeMap<String, Option<u32>>,
@@ -53,8 +57,9 @@ pub struct Lookup {
 impl Lookup {
     /// Begins with the accounts of the base.
     #[must_use]
-    pub fn new(base: Accounts) -> Self {
+    pub fn new(base: Accounts, dialect: Dialect) -> Self {
         Lookup {
+            dialect,
             current: base,
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -88,6 +93,10 @@ impl Lookup {
         }
         if let Some(group) = group {
             self.current.set_groups(group);
+        }
+        if self.dialect == Dialect::Apk3 && (passwd.is_some() || group.is_some()) {
+            self.users.clear();
+            self.groups.clear();
         }
     }
 }
@@ -136,26 +145,30 @@ mod tests {
         }
     }
 
+    /// What `daemon` means before and after a package has brought the accounts, and what `adm` does.
+    fn answers(dialect: Dialect) -> [(u32, u32); 3] {
+        let mut lookup = Lookup::new(Accounts::default(), dialect);
+        let mut ask = |named: &NamedOwner, brought: bool| {
+            let answer = lookup.next_package([named].into_iter()).numbers(named);
+            if brought {
+                lookup.installed(
+                    Some(b"root:x:0:0::/:\ndaemon:x:2:2::/:\nadm:x:3:4::/:\n"),
+                    Some(b"root:x:0:\nadm:x:4:\n"),
+                );
+            }
+            answer
+        };
+        let (early, late) = (owned_by("daemon", "root"), owned_by("adm", "adm"));
+        [ask(&early, true), ask(&late, false), ask(&early, false)]
+    }
+
     #[test]
     fn a_name_keeps_the_answer_of_its_first_lookup() {
-        let mut lookup = Lookup::new(Accounts::default());
-        let early = owned_by("daemon", "root");
-        assert_eq!(
-            lookup.next_package([&early].into_iter()).numbers(&early),
-            (900, 901)
-        );
-        lookup.installed(
-            Some(b"root:x:0:0::/:\ndaemon:x:2:2::/:\nadm:x:3:4::/:\n"),
-            Some(b"root:x:0:\nadm:x:4:\n"),
-        );
-        let late = owned_by("adm", "adm");
-        assert_eq!(
-            lookup.next_package([&late].into_iter()).numbers(&late),
-            (3, 4)
-        );
-        assert_eq!(
-            lookup.next_package([&early].into_iter()).numbers(&early),
-            (900, 901)
-        );
+        assert_eq!(answers(Dialect::Apk2), [(900, 901), (3, 4), (900, 901)]);
+    }
+
+    #[test]
+    fn apk_3_asks_again_when_accounts_have_come() {
+        assert_eq!(answers(Dialect::Apk3), [(900, 901), (3, 4), (2, 0)]);
     }
 }

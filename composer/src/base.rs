@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use apk_format::{
-    InstalledDb, InstalledError, ScriptArchive, ScriptArchiveError, Triggers, TriggersError, World,
-    WorldError,
+    Dialect, InstalledDb, InstalledError, ScriptArchive, ScriptArchiveError, Triggers,
+    TriggersError, World, WorldError,
 };
 use ostree_store::checksum::FileId;
 use ostree_store::object::{FileKind, Name};
@@ -30,7 +30,9 @@ pub struct Base {
     pub installed: InstalledDb,
     /// `etc/apk/world`.
     pub world: World,
-    /// `lib/apk/db/scripts.tar`.
+    /// The dialect of the database, as far as its files show it.
+    pub dialect: Option<Dialect>,
+    /// `lib/apk/db/scripts.tar` or `scripts.tar.gz`.
     pub scripts: ScriptArchive,
     /// `lib/apk/db/triggers`.
     pub triggers: Triggers,
@@ -100,12 +102,6 @@ pub enum BaseError {
         /// What is wrong.
         source: TriggersError,
     },
-    /// A database in the form of apk 3.
-    #[error("the base has {path}: package databases written by apk 3 cannot be added to yet")]
-    Dialect {
-        /// The file that shows it.
-        path: String,
-    },
 }
 
 /// Opens the base of a branch; paths are relative to `dir`. Without `from` it is empty.
@@ -144,11 +140,6 @@ impl Base {
     fn read(mut tree: Tree, objects: &Transaction<'_>) -> Result<Base, BaseError> {
         let dir = database_dir(&tree);
         let mut base = Base::default();
-        if find(&mut tree, &format!("{dir}/scripts.tar.gz"), objects)?.is_some() {
-            return Err(BaseError::Dialect {
-                path: format!("{dir}/scripts.tar.gz"),
-            });
-        }
         if let Some((path, text)) = text(&mut tree, &format!("{dir}/installed"), objects)? {
             base.installed = InstalledDb::parse(&text)
                 .map_err(|source| BaseError::Installed { path, source })?;
@@ -156,9 +147,14 @@ impl Base {
         if let Some((path, text)) = text(&mut tree, "etc/apk/world", objects)? {
             base.world = World::parse(&text).map_err(|source| BaseError::World { path, source })?;
         }
-        if let Some((path, bytes)) = content(&mut tree, &format!("{dir}/scripts.tar"), objects)? {
-            base.scripts = ScriptArchive::parse(&bytes)
-                .map_err(|source| BaseError::Scripts { path, source })?;
+        // Where there are both, apk 3 too goes by the uncompressed one.
+        for dialect in [Dialect::Apk3, Dialect::Apk2] {
+            let path = format!("{dir}/{}", dialect.scripts_file());
+            if let Some((path, bytes)) = content(&mut tree, &path, objects)? {
+                base.dialect = Some(dialect);
+                base.scripts = ScriptArchive::parse(&bytes)
+                    .map_err(|source| BaseError::Scripts { path, source })?;
+            }
         }
         if let Some((path, text)) = text(&mut tree, &format!("{dir}/triggers"), objects)? {
             base.triggers =

@@ -1,5 +1,6 @@
 //! One branch for one architecture: imported layers become a tree and its commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apk_format::World;
@@ -8,7 +9,7 @@ use ostree_store::gvariant::{Dict, Value};
 use ostree_store::object::{Commit, ObjectSink};
 use ostree_store::repo::{RefName, Transaction};
 
-use crate::accounts::{Accounts, Lookup};
+use crate::accounts::Lookup;
 use crate::event::{Event, Notice, Watch};
 use crate::layer::Layer;
 use crate::manifest::Manifest;
@@ -33,11 +34,16 @@ impl Maker<'_> {
         let Plan {
             target,
             mut base,
+            dialect,
             world,
             steps,
             mut notices,
         } = plan;
-        let chosen = self.with_accounts(&steps, target.arch, &base.accounts)?;
+        let chosen = self.with_accounts(
+            &steps,
+            target.arch,
+            Lookup::new(base.accounts.clone(), dialect),
+        )?;
         let records = database::Records {
             world: World {
                 dependencies: world,
@@ -51,7 +57,7 @@ impl Maker<'_> {
             .iter()
             .map(|package| ListedPackage::of(&package.record));
         let before: Vec<ListedPackage> = packages.collect();
-        let mut union = Union::new(base, self.objects)?;
+        let mut union = Union::new(base, dialect, leaving(&steps), self.objects)?;
         lay(&mut union, &steps, &chosen, target)?;
         for overlay in &target.branch.overlays {
             overlay::lay(
@@ -98,9 +104,8 @@ impl Maker<'_> {
         &self,
         steps: &[Step],
         arch: &str,
-        base: &Accounts,
+        mut lookup: Lookup,
     ) -> Result<Layers, ComposeError> {
-        let mut lookup = Lookup::new(base.clone());
         let mut chosen = Layers::new();
         for step in steps {
             let Step::Install { record, .. } = step else {
@@ -221,6 +226,15 @@ fn lay(
         }
     }
     union.finish_directories().map_err(failed)
+}
+
+/// The names of packages that go.
+fn leaving(steps: &[Step]) -> BTreeSet<String> {
+    let names = steps.iter().filter_map(|step| match step {
+        Step::Remove { name, .. } => Some(name.clone()),
+        Step::Install { .. } => None,
+    });
+    names.collect()
 }
 
 fn layer_of<'l>(step: &Step, layers: &'l Layers) -> Option<&'l Layer> {

@@ -1,16 +1,18 @@
 //! The package database of the composed tree, derived for the whole set of packages.
 //!
-//! | file | content | order, as apk 2.14 writes it |
-//! |---|---|---|
-//! | `lib/apk/db/installed` | every package and its files | by name |
-//! | `lib/apk/db/scripts.tar` | install scripts | as installed |
-//! | `lib/apk/db/triggers` | triggers | as installed |
-//! | `etc/apk/world` | what was asked for | by name |
-//! | `etc/apk/arch` | the architecture | |
+//! | file | content | order in apk 2.14 | in apk 3.0 |
+//! |---|---|---|---|
+//! | `lib/apk/db/installed` | every package and its files | by name | by name |
+//! | `lib/apk/db/scripts.tar`, 3.0: `scripts.tar.gz` | install scripts | as installed | as `installed` |
+//! | `lib/apk/db/triggers` | triggers | as installed | as `installed` |
+//! | `etc/apk/world` | what was asked for | by name | by name |
+//! | `etc/apk/arch` | the architecture | | |
 
 use std::collections::HashMap;
 
-use apk_format::{Digest, InstalledDb, ScriptArchive, ScriptEntry, Trigger, Triggers, World};
+use apk_format::{
+    Dialect, Digest, InstalledDb, ScriptArchive, ScriptEntry, Trigger, Triggers, World,
+};
 use ostree_store::object::{DirMeta, FileHeader, Name, ObjectSink};
 use ostree_store::repo::Transaction;
 use ostree_store::tree::{Tree, TreeError};
@@ -42,24 +44,50 @@ pub fn add(
         .iter()
         .map(|layer| (layer.record.identity, *layer))
         .collect();
-    let scripts = scripts(union, records.scripts, &by_identity);
-    let triggers = triggers(union, records.triggers, &by_identity);
+    let dialect = union.dialect;
+    let mut scripts = scripts(union, records.scripts, &by_identity);
+    let mut triggers = triggers(union, records.triggers, &by_identity);
     let mut installed = InstalledDb {
         packages: union.packages().cloned().collect(),
     };
     installed.sort();
+    if dialect == Dialect::Apk3 {
+        scripts.sort_as(&installed);
+        triggers.sort_as(&installed);
+    }
     let mut world = records.world;
     world.sort();
     let dir = database_dir(&union.tree);
+    remove_other_scripts(&mut union.tree, dir, dialect, objects)?;
     for (path, content) in [
         (format!("{dir}/installed"), installed.write().into_bytes()),
-        (format!("{dir}/scripts.tar"), scripts.write()),
+        (
+            format!("{dir}/{}", dialect.scripts_file()),
+            scripts.write(dialect),
+        ),
         (format!("{dir}/triggers"), triggers.write().into_bytes()),
         ("etc/apk/world".to_owned(), world.write().into_bytes()),
         ("etc/apk/arch".to_owned(), format!("{arch}\n").into_bytes()),
     ] {
         put(&mut union.tree, &path, &content, objects)?;
     }
+    Ok(())
+}
+
+/// A base may have its scripts in the file of the other dialect, which would be read in place of ours.
+fn remove_other_scripts(
+    tree: &mut Tree,
+    dir: &str,
+    dialect: Dialect,
+    objects: &Transaction<'_>,
+) -> Result<(), TreeError> {
+    let other = match dialect {
+        Dialect::Apk2 => Dialect::Apk3,
+        Dialect::Apk3 => Dialect::Apk2,
+    };
+    // The path is one of ours, whose names are valid.
+    let dir = tree.descend(&names(dir).unwrap_or_default(), objects)?;
+    dir.files.remove(other.scripts_file());
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub mod base;
 mod branch;
 pub mod catalog;
 pub mod database;
+pub mod directories;
 pub mod event;
 pub mod foreign;
 pub mod import;
@@ -27,6 +28,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use apk_format::Dialect;
 use apk_format::{Digest, PackageInfo, Record};
 use ostree_store::object::{ObjectSink, WriteError};
 use ostree_store::repo::{ReadError, RefError, Repo, RepoError, RevError, Transaction};
@@ -49,6 +51,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Seconds since 1970 for every commit, where the manifest does not say them.
     pub timestamp: Option<i64>,
+    /// The form of the package database, where the manifest does not say it.
+    pub dialect: Option<Dialect>,
     /// Only choose packages; open none and write nothing.
     pub dry_run: bool,
 }
@@ -186,7 +190,7 @@ pub fn compose(
     let mut catalogs = Catalogs::new();
     let mut plans = Vec::new();
     for target in Target::all(manifest) {
-        plans.push(target.plan(manifest, &options.dir, &mut catalogs, &objects, watch)?);
+        plans.push(target.plan(manifest, options, &mut catalogs, &objects, watch)?);
     }
     if options.dry_run {
         return plans.iter().map(planned).collect();

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use apk_format::Dependency;
-use serde::Deserialize;
+use apk_format::{Dependency, Dialect};
+use serde::{Deserialize, Deserializer, de};
 
 /// A parsed manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,6 +49,10 @@ pub struct Branch {
     pub overlays: Vec<String>,
     /// A tree to start from instead of nothing.
     pub from: Option<From>,
+    /// The form of the package database: `2.14` or `3.0`. Without it that of the base, else that of the apk-tools in
+    /// the system, else 3.0.
+    #[serde(default, deserialize_with = "dialect")]
+    pub dialect: Option<Dialect>,
     /// The branch whose choices hold here too.
     pub extends: Option<String>,
 }
@@ -78,6 +82,11 @@ pub struct CommitSettings {
     pub body: Option<String>,
     /// Seconds since 1970.
     pub timestamp: Option<i64>,
+}
+
+fn dialect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Dialect>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
 }
 
 /// Why a manifest cannot be used.

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use apk_format::{Dependency, Digest, Record};
+use apk_format::{Dependency, Dialect, Digest, Record};
 use ostree_store::repo::Transaction;
 
-use crate::ComposeError;
 use crate::base::{self, Base};
 use crate::catalog::{self, Repository, Source};
 use crate::event::{Notice, Watch};
 use crate::manifest::{Branch, Manifest};
 use crate::resolve::{self, ChangeKind, Installed, Operation, Preference, Request, Universe};
+use crate::{ComposeError, Options};
 
 /// One system to make.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Target<'m> {
 pub(crate) struct Plan<'m> {
     pub(crate) target: Target<'m>,
     pub(crate) base: Base,
+    /// The form of the package database.
+    pub(crate) dialect: Dialect,
     /// What is asked for from now on.
     pub(crate) world: Vec<Dependency>,
     /// In apk's order.
@@ -80,11 +82,12 @@ impl<'m> Target<'m> {
     pub(crate) fn plan(
         self,
         manifest: &Manifest,
-        dir: &Path,
+        options: &Options,
         catalogs: &mut Catalogs,
         objects: &Transaction<'_>,
         watch: &dyn Watch,
     ) -> Result<Plan<'m>, ComposeError> {
+        let dir = &options.dir;
         let wanted = self.branch.world(self.name)?;
         let base = base::open(self.branch.from.as_ref(), self.arch, dir, objects)?;
         let mut notices = Vec::new();
@@ -94,8 +97,10 @@ impl<'m> Target<'m> {
             repositories.push(self.repository(source, manifest, &base, dir, catalogs, watch)?);
         }
         let (world, steps) = self.solve(&wanted, &base, &repositories)?;
+        let said = self.branch.dialect.or(options.dialect);
         Ok(Plan {
             target: self,
+            dialect: said.unwrap_or_else(|| dialect(&base, &steps)),
             base,
             world,
             steps,
@@ -179,6 +184,30 @@ impl<'m> Target<'m> {
         Ok((solution.world, steps))
     }
 }
+
+/// The dialect that the base has, else that of the apk-tools that the system will have, else the newer one.
+fn dialect(base: &Base, steps: &[Step]) -> Dialect {
+    let coming = steps.iter().filter_map(|step| match step {
+        Step::Install { record, .. } => Some(&**record),
+        Step::Remove { .. } => None,
+    });
+    let there = base
+        .installed
+        .packages
+        .iter()
+        .map(|package| &package.record);
+    let apk_tools = coming.chain(there).find(|record| record.name == APK_TOOLS);
+    let of_tools = apk_tools.map(|record| {
+        let major = record.version.as_str().split('.').next().map(str::parse);
+        match major {
+            Some(Ok(0..3_u32)) => Dialect::Apk2,
+            _ => Dialect::Apk3,
+        }
+    });
+    base.dialect.or(of_tools).unwrap_or_default()
+}
+
+const APK_TOOLS: &str = "apk-tools";
 
 /// The repositories of the manifest, then those of the base that are directories here.
 fn sources(

@@ -1,23 +1,27 @@
 //! Layers → one tree, in which every path has one owner.
 //!
-//! Packages are laid into the tree in the order of installation, by the rules of apk 2.14:
+//! Packages are laid into the tree in the order of installation. The first rule that applies to a path that is there
+//! already decides:
 //!
-//! | the path is there already | then |
+//! | the path belongs to | then |
 //! |---|---|
-//! | and so is the same package, or one of the same origin | the later takes it |
-//! | one package `replaces` the other | the higher `replaces_priority` keeps it, the later of two equal ones |
+//! | the same package, in another version | the later takes it |
+//! | a package of the same origin (apk 2.14) | the later takes it |
+//! | a package that is to go (apk 3.0) | the later takes it |
+//! | a package that `replaces` the other, or is replaced by it | the higher `replaces_priority` keeps it, the later of two equal ones |
+//! | a package of the same origin (apk 3.0) | the later takes it |
 //! | a file of another package | an error that names both |
 //! | a file of the base, below `etc/`, changed or of no package | the base's stays, the package's goes beside it as `.apk-new` |
 //! | a file of no package elsewhere | the package takes it |
 //! | one is a directory and the other is not | an error that names both |
 //!
-//! Of all packages that have a directory, the one with the smallest owner and group decides these; the mode is what
-//! all packages with that owner allow.
+//! What a directory has that several packages bring: [`crate::directories`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
-use apk_format::{Digest, InstalledDir, InstalledFile, InstalledPackage};
+use apk_format::database::DirectoryOrder;
+use apk_format::{Dialect, Digest, InstalledDir, InstalledFile, InstalledPackage};
 use ostree_store::checksum::{DirMetaId, FileId};
 use ostree_store::object::{DirMeta, FileKind, Name, NameError, ObjectSink, WriteError};
 use ostree_store::repo::{ReadError, Transaction};
@@ -25,8 +29,12 @@ use ostree_store::tree::{Subtree, Tree, TreeError};
 use sha1::{Digest as _, Sha1};
 
 use crate::base::{Base, BaseError, find, names};
+use crate::directories::{Access, claims};
 use crate::event::Notice;
 use crate::layer::{Layer, LayerEntry, LayerObject, title};
+
+/// What the names of files begin with that only keep a directory alive; apk 2.14 does not install them.
+const KEEP: &str = ".keep_";
 
 /// Directory in which changed files of the base are kept, and everything below it.
 const PROTECTED: &str = "etc/";
@@ -130,6 +138,8 @@ pub struct Union<'t> {
     pub tree: Tree,
     /// What was not done as a package asked.
     pub notices: Vec<Notice>,
+    /// Whose rules hold.
+    pub dialect: Dialect,
     objects: &'t Transaction<'t>,
     /// In apk's order: those of the base first, then as installed. A removed package leaves a gap.
     packages: Vec<Option<InstalledPackage>>,
@@ -143,15 +153,19 @@ pub struct Union<'t> {
     packages_before: Vec<InstalledPackage>,
     /// Directories of packages that came or went.
     touched: BTreeSet<String>,
-    dirmetas: HashMap<(u32, u32, u32), DirMetaId>,
+    dirmetas: HashMap<Access, DirMetaId>,
+    /// Names of packages that will have gone in the end.
+    leaving: BTreeSet<String>,
 }
 
-/// Owner, group and mode of a directory as packages have it.
-type Access = (u32, u32, u32);
-
 impl<'t> Union<'t> {
-    /// Begins with a base.
-    pub fn new(base: Base, objects: &'t Transaction<'t>) -> Result<Self, WriteError> {
+    /// Begins with a base, from which the packages of the names `leaving` will be removed.
+    pub fn new(
+        base: Base,
+        dialect: Dialect,
+        leaving: BTreeSet<String>,
+        objects: &'t Transaction<'t>,
+    ) -> Result<Self, WriteError> {
         let packages_before = base.installed.packages;
         let packages: Vec<Option<InstalledPackage>> =
             packages_before.iter().cloned().map(Some).collect();
@@ -165,6 +179,8 @@ impl<'t> Union<'t> {
             on_base: !(base.tree.files.is_empty() && base.tree.dirs.is_empty()),
             tree: base.tree,
             notices: Vec::new(),
+            dialect,
+            leaving,
             objects,
             from_base: packages.len(),
             packages_before,
@@ -188,7 +204,7 @@ impl<'t> Union<'t> {
     /// `tag` is the repository tag under which it was chosen.
     pub fn install(&mut self, layer: &Layer, tag: Option<&str>) -> Result<(), UnionError> {
         let previous = self.position(&layer.record.name);
-        let mut incoming = Incoming::new(layer, self.packages.len(), tag);
+        let mut incoming = Incoming::new(layer, self.packages.len(), tag, self.dialect);
         self.packages.push(None); // keeps the place until the record is complete
         for entry in &layer.entries {
             match entry.object {
@@ -197,7 +213,7 @@ impl<'t> Union<'t> {
             }
         }
         if let Some(place) = self.packages.get_mut(incoming.index) {
-            *place = Some(incoming.record);
+            *place = Some(incoming.finish());
         }
         if let Some(previous) = previous {
             self.remove_at(previous)?;
@@ -217,8 +233,8 @@ impl<'t> Union<'t> {
     /// together say.
     pub fn finish_directories(&mut self) -> Result<(), UnionError> {
         let touched = std::mem::take(&mut self.touched);
-        let before = claims(self.packages_before.iter(), &touched);
-        let after = claims(self.packages.iter().flatten(), &touched);
+        let before = claims(self.dialect, self.packages_before.iter(), &touched);
+        let after = claims(self.dialect, self.packages.iter().flatten(), &touched);
         for (path, access) in after {
             let wanted = self.dirmeta(access)?;
             let expected = before
@@ -286,6 +302,9 @@ impl<'t> Union<'t> {
                 package: layer.title(),
             });
         }
+        if self.dialect == Dialect::Apk2 && name.len() > KEEP.len() && name.starts_with(KEEP) {
+            return Ok(());
+        }
         let previous = self.owners.get(path).copied();
         if previous == Some(incoming.index) {
             return Err(UnionError::Twice {
@@ -351,7 +370,10 @@ impl<'t> Union<'t> {
         };
         let same_origin =
             holder.record.origin.is_some() && holder.record.origin == layer.record.origin;
-        if holder.record.name == layer.record.name || same_origin {
+        let is_leaving =
+            self.dialect == Dialect::Apk3 && self.leaving.contains(&holder.record.name);
+        let before_ranks = same_origin && self.dialect == Dialect::Apk2;
+        if holder.record.name == layer.record.name || is_leaving || before_ranks {
             return Ok(true);
         }
         let (path, package, previous) = (path.to_owned(), layer.title(), title(&holder.record));
@@ -366,6 +388,9 @@ impl<'t> Union<'t> {
                 owner: previous,
             });
             return Ok(false);
+        }
+        if newcomer_rank.is_none() && same_origin {
+            return Ok(true);
         }
         if newcomer_rank.is_none() {
             return Err(UnionError::Conflict {
@@ -626,10 +651,11 @@ struct Incoming<'l> {
     record: InstalledPackage,
     /// Where in the record a directory stands.
     places: HashMap<String, usize>,
+    dialect: Dialect,
 }
 
 impl<'l> Incoming<'l> {
-    fn new(layer: &'l Layer, index: usize, tag: Option<&str>) -> Self {
+    fn new(layer: &'l Layer, index: usize, tag: Option<&str>, dialect: Dialect) -> Self {
         let mut record = InstalledPackage::new(layer.record.clone(), &layer.info);
         record.tag = tag.map(str::to_owned);
         Incoming {
@@ -637,7 +663,21 @@ impl<'l> Incoming<'l> {
             index,
             record,
             places: HashMap::new(),
+            dialect,
         }
+    }
+
+    /// The record, in the order of the database.
+    fn finish(mut self) -> InstalledPackage {
+        let mut order = DirectoryOrder::new(self.dialect);
+        for entry in &self.layer.entries {
+            match &entry.object {
+                LayerObject::Dir => order.enter(&entry.path),
+                _ => order.enter(entry.path.rsplit_once('/').map_or("", |(dir, _)| dir)),
+            }
+        }
+        self.record.arrange(order);
+        self.record
     }
 
     /// The directory in the record, added at its end if it is new: apk keeps the order of first appearance.
@@ -669,27 +709,6 @@ fn replaces(list: &[apk_format::Dependency], other: &apk_format::Record) -> bool
     list.iter().any(|item| {
         item.name == other.name && item.satisfied_by(Some(&other.identity), Some(&other.version))
     })
-}
-
-/// Of all packages that have a directory, the smallest owner and group; of those with that, the common mode bits.
-fn claims<'p>(
-    packages: impl Iterator<Item = &'p InstalledPackage>,
-    touched: &BTreeSet<String>,
-) -> BTreeMap<String, Access> {
-    let mut claims: BTreeMap<String, Access> = BTreeMap::new();
-    for dir in packages
-        .flat_map(|package| &package.dirs)
-        .filter(|dir| touched.contains(&dir.path))
-    {
-        let new = (dir.uid, dir.gid, dir.mode);
-        let old = claims.entry(dir.path.clone()).or_insert(new);
-        if (new.0, new.1) < (old.0, old.1) {
-            *old = new;
-        } else if (new.0, new.1) == (old.0, old.1) {
-            old.2 &= new.2;
-        }
-    }
-    claims
 }
 
 fn impossible(path: &str, package: &str, source: NameError) -> UnionError {

@@ -17,13 +17,15 @@
 //! | `Z:` | its checksum: SHA-1 of the content, or of a symlink's target | not for devices and fifos |
 //!
 //! Modes are octal without a leading zero. apk sorts the packages by name; the directories stand in the order of
-//! their first appearance in the package, and so do the files within a directory (apk 2).
+//! their first appearance in the package, and so do the files within a directory (apk 2). apk 3 sorts more, see
+//! [`Dialect`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use sha1::{Digest as _, Sha1};
 
+use super::{Dialect, DirectoryOrder};
 use crate::dependency::{Dependency, name_order};
 use crate::digest::Digest;
 use crate::index::{Record, RecordError, atoms, low_16_bits, number};
@@ -129,6 +131,14 @@ impl InstalledDb {
         self.packages
             .sort_by(|a, b| name_order(&a.record.name, &b.record.name));
     }
+
+    /// Where each package stands, by its identity.
+    pub(super) fn places(&self) -> HashMap<Digest, usize> {
+        let packages = self.packages.iter().enumerate();
+        packages
+            .map(|(place, package)| (package.record.identity, place))
+            .collect()
+    }
 }
 
 impl InstalledPackage {
@@ -163,6 +173,24 @@ impl InstalledPackage {
             dir.write(text);
         }
         text.push('\n');
+    }
+
+    /// Brings directories and files into the order of the dialect. `order` has seen the package's entries.
+    pub fn arrange(&mut self, order: DirectoryOrder) {
+        if order.dialect() == Dialect::Apk2 {
+            return; // they stand as they came in the package
+        }
+        for dir in &mut self.dirs {
+            dir.files.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let order = order.finish();
+        let places: HashMap<&str, usize> = order
+            .iter()
+            .enumerate()
+            .map(|(place, path)| (path.as_str(), place))
+            .collect();
+        self.dirs
+            .sort_by_key(|dir| places.get(dir.path.as_str()).copied());
     }
 
     fn bare(record: Record) -> InstalledPackage {

@@ -3,11 +3,11 @@
 //! | file | type |
 //! |---|---|
 //! | `lib/apk/db/installed` | [`InstalledDb`] |
-//! | `lib/apk/db/scripts.tar` | [`ScriptArchive`] |
+//! | `lib/apk/db/scripts.tar`, `scripts.tar.gz` | [`ScriptArchive`] |
 //! | `lib/apk/db/triggers` | [`Triggers`] |
 //! | `etc/apk/world` | [`World`] |
 //!
-//! Each is read and written byte for byte as apk 2.14 does, and apk 3 reads it.
+//! Each is read and written byte for byte as apk does, in the [`Dialect`] of 2.14 or 3.0.
 //!
 //! ```
 //! use apk_format::InstalledDb;
@@ -20,11 +20,13 @@
 //! # Ok::<(), apk_format::database::InstalledError>(())
 //! ```
 
+mod dialect;
 mod installed;
 mod scripts;
 mod triggers;
 mod world;
 
+pub use dialect::{Dialect, DialectError, DirectoryOrder};
 pub use installed::{
     Flags, InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, xattr_hash,
 };

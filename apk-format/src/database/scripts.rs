@@ -1,7 +1,7 @@
-//! `lib/apk/db/scripts.tar`: the scripts of all installed packages, as apk 2 writes it.
+//! `lib/apk/db/scripts.tar` and `scripts.tar.gz`: the scripts of all installed packages.
 //!
-//! A tar archive without directories, one entry for each script, named `<name>-<version>.<identity>.<kind>`; the
-//! identity may hold `/`, `+` and `=`. The package is found by its identity alone.
+//! A tar archive without directories, one entry for each script, named `<name>-<version>.<identity>.<kind>`; in apk 2's
+//! form the identity may hold `/`, `+` and `=`. The package is found by its identity alone.
 //!
 //! | header field | value |
 //! |---|---|
@@ -14,17 +14,29 @@
 //! Content is padded to 512 bytes; two zero blocks end the file. A name of more than 99 bytes is written as a GNU
 //! long name before its entry, as apk 3 does; apk 2 would cut it and lose the script.
 //!
+//! apk 3 compresses the archive with zlib at level 9, under a gzip header without name and time.
+//!
 //! ```
-//! use apk_format::{Digest, Script, ScriptArchive, ScriptEntry, ScriptKind};
+//! use apk_format::{Dialect, Digest, Script, ScriptArchive, ScriptEntry, ScriptKind};
 //!
 //! let script = Script { kind: ScriptKind::Trigger, body: b"#!/bin/sh\n".to_vec() };
 //! let entry = ScriptEntry::new("busybox", "1.36.1-r29", Digest::sha1(b""), 1_718_003_463, &script);
 //! let archive = ScriptArchive { entries: vec![entry] };
-//! assert_eq!(ScriptArchive::parse(&archive.write())?, archive);
+//! for dialect in [Dialect::Apk2, Dialect::Apk3] {
+//!     assert_eq!(ScriptArchive::parse(&archive.write(dialect))?, archive);
+//! }
 //! # Ok::<(), apk_format::ScriptArchiveError>(())
 //! ```
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::{self, Read};
+
+use flate2::bufread::GzDecoder;
+
+use super::{Dialect, InstalledDb};
 use crate::digest::Digest;
+use crate::gzip;
 use crate::package::{Script, ScriptKind};
 use crate::ustar::{Archive, ArchiveError, BLOCK};
 
@@ -69,15 +81,20 @@ impl ScriptEntry {
     }
 
     /// The name in the archive.
-    pub fn file_name(&self) -> String {
-        format!("{}.{}.{}", self.package, self.identity.to_q1(), self.kind)
+    pub fn file_name(&self, dialect: Dialect) -> String {
+        let identity = match dialect {
+            Dialect::Apk2 => self.identity.to_q1(),
+            Dialect::Apk3 => self.identity.to_x1(),
+        };
+        format!("{}.{identity}.{}", self.package, self.kind)
     }
 }
 
 impl ScriptArchive {
-    /// Reads the whole, uncompressed file.
+    /// Reads the whole file, compressed or not.
     pub fn parse(bytes: &[u8]) -> Result<ScriptArchive, ScriptArchiveError> {
-        let mut input = bytes;
+        let bytes = unpacked(bytes)?;
+        let mut input = &*bytes;
         let mut archive = Archive::default();
         let mut entries = Vec::new();
         while let Some(header) = archive.next(&mut input)? {
@@ -96,11 +113,29 @@ impl ScriptArchive {
         Ok(ScriptArchive { entries })
     }
 
-    /// The whole file, uncompressed.
-    pub fn write(&self) -> Vec<u8> {
+    /// Brings the entries into the order of `installed`, as apk 3 has them; those of packages that are not installed
+    /// come last.
+    pub fn sort_as(&mut self, installed: &InstalledDb) {
+        let places: HashMap<Digest, usize> = installed.places();
+        self.entries.sort_by_key(|entry| {
+            let place = places.get(&entry.identity);
+            place.copied().unwrap_or(usize::MAX)
+        });
+    }
+
+    /// The whole file.
+    pub fn write(&self, dialect: Dialect) -> Vec<u8> {
+        let archive = self.archive(dialect);
+        match dialect {
+            Dialect::Apk2 => archive,
+            Dialect::Apk3 => gzip::member(&archive),
+        }
+    }
+
+    fn archive(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = Vec::new();
         for entry in &self.entries {
-            let name = entry.file_name();
+            let name = entry.file_name(dialect);
             if name.len() > NAME_LIMIT {
                 let long = [name.as_bytes(), b"\0"].concat();
                 write_file(&mut out, b"././@LongLink", b'L', entry.mtime, &long);
@@ -122,6 +157,9 @@ impl ScriptArchive {
 /// Why a script archive could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptArchiveError {
+    /// It cannot be decompressed, or not within its limit.
+    #[error("the script archive cannot be decompressed")]
+    Compressed(#[source] io::Error),
     /// It is no archive.
     #[error("the script archive is broken")]
     Archive(#[from] ArchiveError),
@@ -131,6 +169,23 @@ pub enum ScriptArchiveError {
         /// Its name.
         name: String,
     },
+}
+
+/// The archive without its compression.
+fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ScriptArchiveError> {
+    if !bytes.starts_with(&GZIP_MAGIC) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut archive = Vec::new();
+    let read = GzDecoder::new(bytes)
+        .take(MAX_ARCHIVE + 1)
+        .read_to_end(&mut archive);
+    read.map_err(ScriptArchiveError::Compressed)?;
+    if archive.len() as u64 > MAX_ARCHIVE {
+        let error = io::Error::other("more than 64 MiB of scripts");
+        return Err(ScriptArchiveError::Compressed(error));
+    }
+    Ok(Cow::Owned(archive))
 }
 
 /// Splits at the last two dots.
@@ -185,6 +240,11 @@ fn padded(text: &[u8], length: usize) -> Vec<u8> {
 /// Longer names do not fit the header with a NUL.
 const NAME_LIMIT: usize = 99;
 
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// The largest archive that is decompressed, in bytes. A script has some hundred bytes.
+const MAX_ARCHIVE: u64 = 64 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,7 +271,7 @@ mod tests {
         let archive = ScriptArchive {
             entries: vec![entry],
         };
-        let bytes = archive.write();
+        let bytes = archive.write(Dialect::Apk2);
         assert_eq!(bytes.len(), 512 + 512 + 512 + 1024 + 1024);
         assert_eq!(ScriptArchive::parse(&bytes).unwrap(), archive);
     }

@@ -17,6 +17,7 @@
 
 use std::fmt::Write;
 
+use super::InstalledDb;
 use crate::digest::Digest;
 
 /// All triggers, in the order of the file.
@@ -66,6 +67,16 @@ impl Triggers {
         Ok(Triggers {
             entries: entries.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Brings the entries into the order of `installed`, as apk 3 has them; those of packages that are not installed
+    /// come last.
+    pub fn sort_as(&mut self, installed: &InstalledDb) {
+        let places = installed.places();
+        self.entries.sort_by_key(|entry| {
+            let place = places.get(&entry.identity);
+            place.copied().unwrap_or(usize::MAX)
+        });
     }
 
     /// The whole file.

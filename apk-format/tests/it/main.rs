@@ -8,6 +8,7 @@
     reason = "a panic is the report, and skipped checks are named on stderr"
 )]
 
+mod directory_order;
 mod faults;
 mod index;
 mod package;

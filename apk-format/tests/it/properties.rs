@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use apk_format::{
-    Dependency, Digest, Index, InstalledDb, KeyRing, Package, PackageInfo, Provide, ScriptArchive,
-    Triggers, Trust, Version, World, stanza,
+    Dependency, Dialect, Digest, Index, InstalledDb, KeyRing, Package, PackageInfo, Provide,
+    ScriptArchive, Triggers, Trust, Version, World, stanza,
 };
 use fixtures::forge::{Forge, Forged, Key, Repository, Script};
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ fn changes() -> impl Strategy<Value = Vec<(Position, u8, u8)>> {
 /// Reads with every reader of the crate; only panics matter.
 fn read_everything(bytes: &[u8]) {
     let _ = Index::read(bytes, &KeyRing::new(), Trust::AllowUntrusted);
-    let _ = ScriptArchive::parse(bytes).map(|archive| archive.write());
+    let _ = ScriptArchive::parse(bytes).map(|archive| archive.write(Dialect::Apk2));
     if let Ok(mut package) = Package::open(bytes) {
         let _ = package.verify_signature(&RING, Trust::Required);
         while let Ok(Some(_)) = package.next_entry() {

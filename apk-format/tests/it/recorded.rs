@@ -5,7 +5,7 @@ use std::io::Read;
 
 use apk_format::database::InstalledPackage;
 use apk_format::{
-    Digest, Entry, EntryKind, Index, InstalledDb, InstalledDir, InstalledFile, Package,
+    Dialect, Digest, Entry, EntryKind, Index, InstalledDb, InstalledDir, InstalledFile, Package,
     ScriptArchive, ScriptEntry, Triggers, Trust, World, xattr_hash,
 };
 use fixtures::forge::Key;
@@ -42,37 +42,49 @@ fn databases_come_back_byte_for_byte() {
     }
 }
 
+const DIALECTS: [(Dialect, &str); 2] =
+    [(Dialect::Apk2, "apk-2.14.10"), (Dialect::Apk3, "apk-3.0.6")];
+
 #[test]
 fn script_archives_come_back_byte_for_byte() {
-    for system in SYSTEMS {
-        let scripts = recorded("apk-2.14.10", system, "scripts.tar");
-        assert_eq!(
-            ScriptArchive::parse(&scripts).unwrap().write(),
-            scripts,
-            "{system}"
-        );
+    for (dialect, apk) in DIALECTS {
+        for system in SYSTEMS {
+            let scripts = recorded(apk, system, dialect.scripts_file());
+            let archive = ScriptArchive::parse(&scripts).unwrap();
+            assert_eq!(archive.write(dialect), scripts, "{apk} {system}");
+        }
     }
 }
 
-/// apk 3 sorts by package, names by hex and compresses; the scripts are the same.
+/// The same installation by both versions: what one wrote becomes what the other wrote.
 #[test]
-fn script_archives_of_apk_3_are_read() {
+fn a_database_goes_over_to_the_other_dialect() {
     for system in SYSTEMS {
-        let sorted = |bytes: &[u8]| {
-            let mut entries = ScriptArchive::parse(bytes).unwrap().entries;
-            entries.sort_by_key(ScriptEntry::file_name);
-            entries
-        };
-        let mut unpacked = Vec::new();
-        let packed = recorded("apk-3.0.6", system, "scripts.tar.gz");
-        flate2::read::GzDecoder::new(&packed[..])
-            .read_to_end(&mut unpacked)
-            .unwrap();
+        let installed = InstalledDb::parse(&text("apk-2.14.10", system, "installed")).unwrap();
+        let mut scripts =
+            ScriptArchive::parse(&recorded("apk-2.14.10", system, "scripts.tar")).unwrap();
+        scripts.sort_as(&installed);
         assert_eq!(
-            sorted(&unpacked),
-            sorted(&recorded("apk-2.14.10", system, "scripts.tar"))
+            scripts.write(Dialect::Apk3),
+            recorded("apk-3.0.6", system, "scripts.tar.gz"),
+            "{system}"
         );
+        let mut triggers = Triggers::parse(&text("apk-2.14.10", system, "triggers")).unwrap();
+        triggers.sort_as(&installed);
+        assert_eq!(triggers.write(), text("apk-3.0.6", system, "triggers"));
     }
+}
+
+#[test]
+fn a_script_archive_that_inflates_without_end_is_refused() {
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::repeat(0).take(65 << 20), &mut bomb).unwrap();
+    let error = ScriptArchive::parse(&bomb.finish().unwrap()).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(
+        format!("{error}: {cause}"),
+        "the script archive cannot be decompressed: more than 64 MiB of scripts"
+    );
 }
 
 /// Records from the index, files from the packages: all of `installed` but the numbers of owners, which need the
@@ -105,7 +117,7 @@ fn installed_packages_are_made_of_index_and_package() {
                     record.build_time,
                     script,
                 );
-                scripts.insert(entry.file_name(), entry);
+                scripts.insert(entry.file_name(Dialect::Apk2), entry);
             }
             let mut ours = InstalledPackage::new(record.clone(), package.info());
             ours.dirs = if record.installed_size == 0 {
@@ -118,7 +130,7 @@ fn installed_packages_are_made_of_index_and_package() {
         }
         let theirs = ScriptArchive::parse(&recorded("apk-2.14.10", system, "scripts.tar")).unwrap();
         for entry in &theirs.entries {
-            assert_eq!(scripts.get(&entry.file_name()), Some(entry));
+            assert_eq!(scripts.get(&entry.file_name(Dialect::Apk2)), Some(entry));
         }
         assert_eq!(theirs.entries.len(), scripts.len());
     }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use composer::Dialect;
 use composer::event::{Event, Notice, Watch};
 use composer::manifest::Manifest;
 use composer::{ComposeError, Composed, Options, compose};
@@ -28,6 +29,9 @@ pub(crate) struct ComposeArgs {
     /// How to store files if the repository is made: bare, bare-user, bare-user-only or archive
     #[arg(long, value_name = "MODE", default_value = "bare-user")]
     mode: String,
+    /// The form of the package database, where the manifest does not say it: 2.14 or 3.0
+    #[arg(long, value_name = "VERSION")]
+    dialect: Option<String>,
     /// Only choose packages and print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &ComposeArgs, repo: &Path, console: &mut Console) -> Res
     let options = Options {
         dir: args.manifest.parent().unwrap_or(Path::new("")).to_owned(),
         timestamp: source_date_epoch()?,
+        dialect: args.dialect.as_deref().map(parse_dialect).transpose()?,
         dry_run: args.dry_run,
     };
     let watch =
@@ -92,6 +97,10 @@ fn open_or_make(path: &Path, mode: &str, console: &mut Console) -> Result<Repo, 
         path.display()
     ))?;
     Ok(repo)
+}
+
+fn parse_dialect(text: &str) -> Result<Dialect, Failure> {
+    text.parse().map_err(Failure::usage)
 }
 
 /// The time that reproducible builds agree on.

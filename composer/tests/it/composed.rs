@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use composer::manifest::Manifest;
-use composer::{ComposeError, Composed, Options, compose};
+use composer::{ComposeError, Composed, Dialect, Options, compose};
 use ostree_store::checksum::CommitId;
 use ostree_store::object::FileHeader;
 use ostree_store::repo::{Repo, RepoMode};
@@ -58,6 +58,21 @@ impl Scratch {
             },
             &(),
         )
+    }
+
+    /// The same with the database of one dialect.
+    pub(crate) fn compose_as(
+        &self,
+        dialect: Dialect,
+        manifest: &str,
+        dir: PathBuf,
+    ) -> Result<Vec<Composed>, ComposeError> {
+        let options = Options {
+            dir,
+            dialect: Some(dialect),
+            ..Options::default()
+        };
+        compose(&Manifest::parse(manifest)?, &self.repo, &options, &())
     }
 
     /// Every path of a commit, `.` for the root.

@@ -1,7 +1,8 @@
-//! The demo repository, against what apk 2.14.10 made of the same packages.
+//! The demo repository, against what apk 2.14.10 and 3.0.6 made of the same packages.
 
 use std::collections::BTreeMap;
 
+use composer::Dialect;
 use composer::event::Notice;
 use ostree_store::object::FileKind;
 use ostree_store::repo::RepoMode;
@@ -9,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::composed::{Found, Scratch, assert_text, content};
 
-/// What only `apk add --initdb` makes: device nodes, mount points, caches, its lock. They belong to no package.
-const NOT_OURS: [&str; 8] = [
+/// What only `apk add --initdb` makes: device nodes, mount points, caches, its lock, its log. They belong to no
+/// package.
+const NOT_OURS: [&str; 9] = [
     "dev/console",
     "dev/null",
     "dev/random",
@@ -19,6 +21,7 @@ const NOT_OURS: [&str; 8] = [
     "lib/apk/db/lock",
     "var/cache/apk",
     "var/cache/misc",
+    "var/log/apk.log",
 ];
 
 fn demo() -> String {
@@ -32,37 +35,51 @@ fn every_branch_is_what_apk_installs() {
         if bare_needs_root || mode == RepoMode::BareUserOnly {
             continue; // bare-user-only cannot hold the demo's setuid program
         }
-        let scratch = Scratch::new(mode);
-        let composed = scratch.compose(&demo(), fixtures::path("demo")).unwrap();
-        assert_eq!(composed.len(), 4);
-        for branch in &composed {
-            let recorded = format!(
-                "recorded/apk-2.14.10/demo-{}-{}",
-                branch.branch, branch.arch
-            );
-            let tree = scratch.tree(branch.commit.as_deref().unwrap());
-            for (path, file) in [
-                ("lib/apk/db/installed", "installed"),
-                ("lib/apk/db/scripts.tar", "scripts.tar"),
-                ("lib/apk/db/triggers", "triggers"),
-                ("etc/apk/world", "world"),
-                ("etc/apk/arch", "arch"),
-            ] {
-                let expected = fixtures::bytes(format!("{recorded}/{file}"));
-                assert_text(
-                    &format!("{recorded}/{file}"),
-                    content(&tree, path),
-                    &expected,
-                );
-            }
-            assert_tree(&tree, &fixtures::text(format!("{recorded}/tree.tsv")));
-            let log = fixtures::text(format!("{recorded}/add.log"));
-            let lines: Vec<&str> = log
-                .lines()
-                .filter_map(|line| Some(line.split_once(") ")?.1))
-                .collect();
-            assert_eq!(branch.steps, lines, "{recorded}/add.log");
+        for dialect in [Dialect::Apk2, Dialect::Apk3] {
+            assert_as_recorded(dialect, &Scratch::new(mode));
         }
+    }
+}
+
+fn assert_as_recorded(dialect: Dialect, scratch: &Scratch) {
+    let apk = match dialect {
+        Dialect::Apk2 => "apk-2.14.10",
+        Dialect::Apk3 => "apk-3.0.6",
+    };
+    let composed = scratch
+        .compose_as(dialect, &demo(), fixtures::path("demo"))
+        .unwrap();
+    assert_eq!(composed.len(), 4);
+    for branch in &composed {
+        let recorded = format!("recorded/{apk}/demo-{}-{}", branch.branch, branch.arch);
+        let scripts = dialect.scripts_file();
+        let tree = scratch.tree(branch.commit.as_deref().unwrap());
+        for (path, file) in [
+            ("lib/apk/db/installed", "installed"),
+            (&format!("lib/apk/db/{scripts}"), scripts),
+            ("lib/apk/db/triggers", "triggers"),
+            ("etc/apk/world", "world"),
+            ("etc/apk/arch", "arch"),
+        ] {
+            let expected = fixtures::bytes(format!("{recorded}/{file}"));
+            assert_text(
+                &format!("{recorded}/{file}"),
+                content(&tree, path),
+                &expected,
+            );
+        }
+        let mut table = fixtures::text(format!("{recorded}/tree.tsv"));
+        if dialect == Dialect::Apk3 {
+            // apk 3.0.6 makes the directory without the setgid bit that its own record has.
+            table = table.replace("var/lib/tool\td\t750\t", "var/lib/tool\td\t2750\t");
+        }
+        assert_tree(&tree, &table);
+        let log = fixtures::text(format!("{recorded}/add.log"));
+        let lines: Vec<&str> = log
+            .lines()
+            .filter_map(|line| Some(line.split_once(") ")?.1))
+            .collect();
+        assert_eq!(branch.steps, lines, "{recorded}/add.log");
     }
 }
 

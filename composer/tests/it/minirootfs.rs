@@ -1,6 +1,6 @@
-//! A repository made out of a real root file system: the composed tree is what apk 2.14.10 installs.
+//! A repository made out of a real root file system: the composed tree is what apk installs.
 //!
-//! The real apk is asked where `APK_OSTREE_APK2` names it; the database inside the root file system, written by
+//! The real apks are asked where `APK_OSTREE_APK2` and `APK_OSTREE_APK3` name them; the database inside the root file system, written by
 //! apk 2.14, is compared with everywhere.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apk_format::Digest;
+use composer::Dialect;
 use ostree_store::object::FileKind;
 use ostree_store::repo::RepoMode;
 
@@ -77,9 +78,17 @@ fn real_packages_compose_to_what_apk_installs() {
             &tree,
             &std::fs::read_to_string(repository.join("expected.tsv")).unwrap(),
         );
+        // The world has apk-tools 2.14, so the database is in its dialect, unless another is asked for.
         assert_real_database(&tree, &shared, arch);
         if let Some(apk) = fixtures::peer::apk2() {
-            assert_as_apk_installs(&tree, &apk, &repository, arch, &world);
+            assert_as_apk_installs(Dialect::Apk2, &tree, &apk, &repository, arch, &world);
+        }
+        if let Some(apk) = fixtures::peer::apk3() {
+            let scratch = Scratch::new(RepoMode::BareUser);
+            let manifest = manifest(&repository, arch, &world);
+            let composed = scratch.compose_as(Dialect::Apk3, &manifest, PathBuf::new());
+            let tree = scratch.tree(composed.unwrap()[0].commit.as_deref().unwrap());
+            assert_as_apk_installs(Dialect::Apk3, &tree, &apk, &repository, arch, &world);
         }
     }
 }
@@ -163,6 +172,7 @@ fn assert_real_database(tree: &BTreeMap<String, Found>, shared: &Path, arch: &st
 }
 
 fn assert_as_apk_installs(
+    dialect: Dialect,
     tree: &BTreeMap<String, Found>,
     apk: &fixtures::peer::Peer,
     repository: &Path,
@@ -183,7 +193,7 @@ fn assert_as_apk_installs(
     apk.finish(command).success();
     for path in [
         "lib/apk/db/installed",
-        "lib/apk/db/scripts.tar",
+        &format!("lib/apk/db/{}", dialect.scripts_file()),
         "lib/apk/db/triggers",
         "etc/apk/world",
         "etc/apk/arch",
