@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    cat, checkout, commit, completions, compose, config, diff, fsck, init, log, ls, man, prune,
-    refs, reset, rev_parse, show,
+    cat, checkout, commit, completions, compose, config, diff, export, fsck, init, log, ls, man,
+    prune, pull_local, refs, reset, rev_parse, show,
 };
 use crate::console::Console;
 use crate::face::Face;
@@ -88,11 +88,13 @@ pub(crate) enum OstreeCommand {
     Commit(Box<commit::CommitArgs>),
     Config(config::ConfigArgs),
     Diff(diff::DiffArgs),
+    Export(export::ExportArgs),
     Fsck(fsck::FsckArgs),
     Init(init::InitArgs),
     Log(log::LogArgs),
     Ls(ls::LsArgs),
     Prune(prune::PruneArgs),
+    PullLocal(pull_local::PullLocalArgs),
     Refs(refs::RefsArgs),
     Reset(reset::ResetArgs),
     RevParse(rev_parse::RevParseArgs),
@@ -150,15 +152,17 @@ fn dispatch(
     let repo = || place::open(globals.repo.as_deref());
     match command {
         OstreeCommand::Cat(args) => cat::run(args, &repo()?, console),
-        OstreeCommand::Checkout(args) => checkout::run(args, &repo()?, console),
+        OstreeCommand::Checkout(args) => checkout::run(args, repo()?, console),
         OstreeCommand::Commit(args) => commit::run(args, repo()?, console),
         OstreeCommand::Config(args) => config::run(args, &mut repo()?, console),
         OstreeCommand::Diff(args) => diff::run(args, &repo()?, console),
+        OstreeCommand::Export(args) => export::run(args, &repo()?, console),
         OstreeCommand::Fsck(args) => fsck::run(args, &repo()?, console),
         OstreeCommand::Init(args) => init::run(args, &place::path(globals.repo.as_deref())?),
         OstreeCommand::Log(args) => log::run(args, &repo()?, console),
         OstreeCommand::Ls(args) => ls::run(args, &repo()?, console),
         OstreeCommand::Prune(args) => prune::run(args, &repo()?, console),
+        OstreeCommand::PullLocal(args) => pull_local::run(args, repo()?, console),
         OstreeCommand::Refs(args) => refs::run(args, &repo()?, console),
         OstreeCommand::Reset(args) => reset::run(args, &repo()?),
         OstreeCommand::RevParse(args) => rev_parse::run(args, &repo()?, console),

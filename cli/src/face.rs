@@ -205,6 +205,8 @@ fn missing(asked: Option<&str>, names: &str) -> String {
         "show" => "An object argument is required".to_owned(),
         "diff" => "REV must be specified".to_owned(),
         "checkout" => "COMMIT must be specified".to_owned(),
+        "export" => "A COMMIT argument is required".to_owned(),
+        "pull-local" => "DESTINATION must be specified".to_owned(),
         _ => format!("{} must be given", names.trim_matches(['<', '>'])),
     }
 }
@@ -272,16 +274,10 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
     (
         "checkout",
         &[
-            "--whiteouts",
-            "--process-passthrough-whiteouts",
-            "--from-stdin",
-            "--from-file",
-            "--skip-list",
             "--selinux-policy",
             "--selinux-prefix",
             "--composefs",
             "--composefs-noverity",
-            "--union-identical",
         ],
     ),
     (
@@ -289,8 +285,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
         &[
             "--editor",
             "-e",
-            "--add-detached-metadata-string",
-            "--bootable",
             "--mode-ro-executables",
             "--selinux-policy",
             "--selinux-policy-from-base",
@@ -306,7 +300,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
             "--sign",
             "--sign-from-file",
             "--sign-type",
-            "--generate-sizes",
             "--generate-composefs-metadata",
             "--selinux-labeling-epoch",
         ],
@@ -320,17 +313,15 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
             "--verify-back-refs",
         ],
     ),
-    ("refs", &["--alias", "-A", "--collections", "-c"]),
     (
-        "show",
+        "pull-local",
         &[
-            "--print-variant-type",
-            "--print-sizes",
-            "--print-hex",
-            "--gpg-homedir",
-            "--gpg-verify-remote",
+            "--require-static-deltas",
+            "--gpg-verify",
+            "--gpg-verify-summary",
         ],
     ),
+    ("show", &["--gpg-homedir", "--gpg-verify-remote"]),
 ];
 
 #[cfg(test)]

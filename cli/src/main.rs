@@ -8,6 +8,7 @@
 //! | [`console`] | stdout is data, stderr is talk |
 //! | [`failure`] | from any error to: message, causes, hint, exit code |
 //! | [`place`] | which repository is meant |
+//! | [`size`] | bytes for people |
 //! | [`timestamp`] | which time is meant |
 
 mod app;
@@ -16,6 +17,8 @@ mod console;
 mod face;
 mod failure;
 mod place;
+mod progress;
+mod size;
 mod timestamp;
 
 use std::process::ExitCode;

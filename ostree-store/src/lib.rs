@@ -9,6 +9,7 @@
 //! | [`object`] | what the bytes of one object mean |
 //! | [`repo`] | one repository on disk |
 //! | [`tree`] | many objects seen as directories: import, export, comparison |
+//! | [`transfer`] | commits taken from one repository into another |
 //! | [`upkeep`] | checking a repository, and taking away what nobody needs |
 
 pub mod checksum;
@@ -16,6 +17,7 @@ pub mod gvariant;
 pub mod object;
 mod path_error;
 pub mod repo;
+pub mod transfer;
 pub mod tree;
 pub mod upkeep;
 

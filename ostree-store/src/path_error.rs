@@ -40,6 +40,13 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
 #[derive(Debug)]
 pub struct SystemError(io::Error);
 
+impl SystemError {
+    /// Whether a file stands where a directory must be.
+    pub(crate) fn is_not_a_directory(&self) -> bool {
+        self.0.kind() == io::ErrorKind::NotADirectory
+    }
+}
+
 impl From<io::Error> for SystemError {
     fn from(error: io::Error) -> Self {
         SystemError(error)
@@ -49,6 +56,7 @@ impl From<io::Error> for SystemError {
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.raw_os_error() {
+            Some(nix::libc::ELOOP) => f.write_str("Too many levels of symbolic links"), // as in glibc
             Some(code) => f.write_str(Errno::from_raw(code).desc()),
             None => fmt::Display::fmt(&self.0, f),
         }

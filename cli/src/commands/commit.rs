@@ -4,11 +4,12 @@
 //! |---|---|
 //! | what changes in every entry | here, [`CommitArgs::modifier`] |
 //! | trees → one tree | [`trees`] |
-//! | keys beside the tree | [`metadata`] |
+//! | keys beside the tree | [`metadata`], [`bootable`] |
 //! | commit object, ref | here |
 //!
 //! Nothing but the checksum of the commit (or the table) goes to stdout.
 
+mod bootable;
 mod metadata;
 mod trees;
 
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ostree_store::checksum::CommitId;
+use ostree_store::gvariant::Dict;
 use ostree_store::object::{Commit, ObjectSink};
 use ostree_store::repo::{RefName, Repo, RepoMode, Statistics, Transaction};
 use ostree_store::tree::modify::Modifier;
@@ -85,9 +87,18 @@ pub(crate) struct CommitArgs {
     /// Add a value in GVariant's text form to the metadata, such as `true`, `uint32 5`, `['a', 'b']`
     #[arg(long, value_name = "KEY=VALUE")]
     add_metadata: Vec<String>,
+    /// Add text to the metadata beside the commit, which its checksum does not cover
+    #[arg(long, value_name = "KEY=VALUE")]
+    add_detached_metadata_string: Vec<String>,
     /// Take a key and its value from the parent's metadata
     #[arg(long, value_name = "KEY")]
     keep_metadata: Vec<String>,
+    /// Say in the metadata that this commit can be booted; needs exactly one kernel in usr/lib/modules
+    #[arg(long)]
+    bootable: bool,
+    /// Keep the sizes of all objects in the metadata; only in an archive repository
+    #[arg(long)]
+    generate_sizes: bool,
     /// Another ref that the metadata names
     #[arg(long, value_name = "BRANCH")]
     bind_ref: Vec<String>,
@@ -141,6 +152,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         .transpose()?;
     let parent = args.parent(&repo)?;
     let own_metadata = metadata::own(args, parent, &repo)?;
+    let detached = metadata::detached(args)?;
     let modifier = args.modifier(&repo)?;
     if let Some(fsync) = args.fsync()? {
         repo.set_fsync(fsync);
@@ -172,7 +184,14 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
             return args.tell(&done, transaction.statistics(), console);
         }
     }
-    let metadata = metadata::complete(own_metadata, args, &repo);
+    let mut metadata = metadata::complete(own_metadata, args, &repo);
+    if args.bootable {
+        let kernel = bootable::kernel(&root_tree, &transaction)?;
+        metadata = bootable::marked(metadata, kernel);
+    }
+    if args.generate_sizes {
+        metadata::add_sizes(&mut metadata, &transaction.sizes()?);
+    }
     let commit = Commit {
         metadata,
         parent,
@@ -183,7 +202,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         root_tree,
         root_meta,
     };
-    let (id, statistics) = publish(&commit, branch, transaction)?;
+    let (id, statistics) = publish(&commit, branch, detached.as_ref(), transaction)?;
     args.tell(
         &Done {
             id,
@@ -200,9 +219,13 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
 fn publish(
     commit: &Commit,
     branch: Option<RefName>,
+    detached: Option<&Dict>,
     transaction: Transaction<'_>,
 ) -> Result<(CommitId, Statistics), Failure> {
     let id = transaction.commit(commit)?;
+    if let Some(metadata) = detached {
+        transaction.set_detached(id, metadata);
+    }
     if let Some(branch) = branch {
         transaction.set_ref(branch, Some(id));
     }

@@ -1,7 +1,6 @@
 //! `rev-parse`: from what a user types to a commit's checksum.
 
 use clap::Args;
-use ostree_store::object::ObjectKind;
 use ostree_store::repo::Repo;
 
 use crate::console::Console;
@@ -31,13 +30,9 @@ pub(crate) fn run(args: &RevParseArgs, repo: &Repo, console: &mut Console) -> Re
 }
 
 fn single(repo: &Repo, console: &mut Console) -> Result<(), Failure> {
-    let objects = repo.objects()?;
-    let mut commits = objects
-        .iter()
-        .filter(|(kind, _)| *kind == ObjectKind::Commit);
-    match (commits.next(), commits.next()) {
-        (Some((_, checksum)), None) => console.line(checksum),
-        (Some(_), Some(_)) => Err(Failure::new("Multiple commit objects found")),
-        (None, _) => Err(Failure::new("No commit objects found")),
+    match *repo.commits_beginning_with("")? {
+        [commit] => console.line(commit),
+        [] => Err(Failure::new("No commit objects found")),
+        _ => Err(Failure::new("Multiple commit objects found")),
     }
 }

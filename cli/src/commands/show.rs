@@ -1,15 +1,18 @@
 //! `show`: one object, usually a commit.
 
+mod metadata;
+mod sizes;
+mod variant;
+
 use clap::Args;
 use ostree_store::checksum::{Checksum, CommitId, FileId};
-use ostree_store::gvariant::Dict;
 use ostree_store::object::ObjectKind;
 use ostree_store::repo::{Repo, RepoMode};
 use serde::Serialize;
 
 use super::commit_text::{Shown, raw_text};
 use crate::console::Console;
-use crate::failure::{Failure, Within};
+use crate::failure::Failure;
 
 /// Show a commit, or another object by its checksum
 #[derive(Args, Debug)]
@@ -26,9 +29,24 @@ pub(crate) struct ShowArgs {
     /// Print the value of a metadata key as GVariant text
     #[arg(long, value_name = "KEY")]
     print_metadata_key: Option<String>,
-    /// The same for the metadata beside the commit, such as signatures
+    /// List the metadata keys, sorted
+    #[arg(long)]
+    list_metadata_keys: bool,
+    /// Print values that are arrays of bytes as hex digits
+    #[arg(long)]
+    print_hex: bool,
+    /// List the keys of the metadata beside the commit, sorted
+    #[arg(long)]
+    list_detached_metadata_keys: bool,
+    /// The same as --print-metadata-key for the metadata beside the commit, such as signatures
     #[arg(long, value_name = "KEY")]
     print_detached_metadata_key: Option<String>,
+    /// Print how large the commit's objects are, and those that are not here
+    #[arg(long)]
+    print_sizes: bool,
+    /// Print a file that holds one GVariant of this type; OBJECT is its path
+    #[arg(long, value_name = "TYPE")]
+    print_variant_type: Option<String>,
     /// Print the commits that this one names as related
     #[arg(long)]
     print_related: bool,
@@ -38,58 +56,26 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(args: &ShowArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
-    if let Some(key) = &args.print_metadata_key {
-        let commit = repo.commit(&repo.resolve(&args.object)?)?;
-        return value_of(key, &commit.metadata, args, console);
-    }
-    if let Some(key) = &args.print_detached_metadata_key {
-        return value_of(
-            key,
-            &detached(repo, repo.resolve(&args.object)?)?,
-            args,
-            console,
-        );
+    let commit_id = || repo.resolve(&args.object);
+    if let Some(asked) = metadata::Asked::of(args) {
+        return metadata::answer(&asked, args, repo, &commit_id()?, console);
     }
     if args.print_related {
-        let commit = repo.commit(&repo.resolve(&args.object)?)?;
+        let commit = repo.commit(&commit_id()?)?;
         return commit
             .related
             .iter()
             .try_for_each(|(name, id)| console.line(format_args!("{name} {id}")));
     }
+    if let Some(of) = &args.print_variant_type {
+        return variant::print(of, &args.object, console);
+    }
+    if args.print_sizes {
+        return sizes::print(repo, &commit_id()?, args.json, console);
+    }
     match args.object.parse::<Checksum>() {
         Ok(checksum) => object(args, repo, checksum, console),
-        Err(_) => commit(args, repo, repo.resolve(&args.object)?, console),
-    }
-}
-
-fn value_of(
-    key: &str,
-    metadata: &Dict,
-    args: &ShowArgs,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    let value = metadata
-        .get(key)
-        .ok_or_else(|| Failure::new(format_args!("No such metadata key '{key}'")))?;
-    console.line(if args.no_byteswap {
-        value.clone()
-    } else {
-        value.byteswapped()
-    })
-}
-
-/// The metadata that lies beside a commit and is not covered by its checksum.
-fn detached(repo: &Repo, id: CommitId) -> Result<Dict, Failure> {
-    let path = repo
-        .object_path(ObjectKind::Commit, id.checksum())
-        .with_extension("commitmeta");
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(Dict::parse(&bytes).within(format_args!("corrupted {}", path.display()))?),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Failure::new(format_args!(
-            "No detached metadata for commit {id}"
-        ))),
-        Err(e) => Err(Failure::from(e).within(format_args!("cannot read {}", path.display()))),
+        Err(_) => commit(args, repo, commit_id()?, console),
     }
 }
 
@@ -105,7 +91,7 @@ fn object(
     }
     for kind in [ObjectKind::DirTree, ObjectKind::DirMeta] {
         if repo.has(kind, &checksum)? {
-            return metadata(args, repo, kind, checksum, console);
+            return variant_object(args, repo, kind, checksum, console);
         }
     }
     if !repo.has(ObjectKind::File, &checksum)? {
@@ -125,7 +111,7 @@ fn commit(
     console: &mut Console,
 ) -> Result<(), Failure> {
     if args.raw && !args.no_byteswap {
-        return metadata(args, repo, ObjectKind::Commit, *id.checksum(), console);
+        return variant_object(args, repo, ObjectKind::Commit, *id.checksum(), console);
     }
     if args.json {
         return console.json(&Shown::read(repo, id)?.record());
@@ -147,7 +133,7 @@ struct MetadataRecord {
     text: String,
 }
 
-fn metadata(
+fn variant_object(
     args: &ShowArgs,
     repo: &Repo,
     kind: ObjectKind,

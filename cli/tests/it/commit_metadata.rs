@@ -443,3 +443,147 @@ fn values_nest_as_deep_as_in_glib() {
         pair.same(&["commit", "--repo=r", "-b", "main", &metadata, "t"]);
     }
 }
+
+/// A root with one kernel in `one`, two in `two`, none in `t`.
+fn kernels(pair: &Pair) {
+    pair.in_both(|dir| {
+        for (root, releases) in [
+            ("one", &["6.1"][..]),
+            ("two", &["6.1", "6.6"]),
+            ("empty", &[]),
+        ] {
+            let modules = dir.join(root).join("usr/lib/modules");
+            fs::create_dir_all(modules.join("no-kernel")).unwrap();
+            for release in releases {
+                fs::create_dir(modules.join(release)).unwrap();
+                fs::write(modules.join(release).join("vmlinuz"), *release).unwrap();
+            }
+        }
+        fs::create_dir(dir.join("file")).unwrap();
+        fs::write(dir.join("file/usr"), "").unwrap();
+        fs::create_dir_all(dir.join("link/usr/lib")).unwrap();
+        std::os::unix::fs::symlink("x", dir.join("link/usr/lib/modules")).unwrap();
+    });
+}
+
+#[test]
+fn bootable_commits_have_their_keys_in_glibs_order() {
+    let Some(pair) = pair("bootable") else { return };
+    kernels(&pair);
+    for args in [
+        &["one"][..],
+        &["two"],
+        &["empty"],
+        &["t"],
+        &["file"],
+        &["--no-bindings", "one"],
+        &["--bind-ref=x", "--bind-ref=a", "one"],
+        &["--add-metadata-string=ostree.linux=mine", "one"],
+        &[
+            "--add-metadata-string=a=1",
+            "--add-metadata-string=a=2",
+            "--add-metadata=a=3",
+            "--add-metadata=b=[4]",
+            "--add-metadata-string=version=1",
+            "--add-metadata=c=<5>",
+            "--add-metadata=longer-key=true",
+            "--add-metadata=another=@as []",
+            "--add-metadata=e=1",
+            "--add-metadata=é=1",
+            "one",
+        ],
+    ] {
+        pair.same(&[&["commit", "--repo=r", "-b", "main", "--bootable"], args].concat());
+        pair.same(&["show", "--repo=r", "--raw", "main"]);
+    }
+    // The real tool aborts here.
+    let link = pair.ask_us(&["commit", "--repo=r", "-b", "main", "--bootable", "link"]);
+    assert_eq!(link.failure(), "Not a directory");
+}
+
+/// The order of the table in the specification: strings, values, kept keys, bindings.
+#[test]
+fn metadata_stands_in_the_order_of_its_sources() {
+    let Some(pair) = pair("order") else { return };
+    let commit = |args: &[&str]| {
+        pair.same(&[&["commit", "--repo=r", "-b", "main"], args, &["t"]].concat());
+        pair.same(&["show", "--repo=r", "--raw", "main"]);
+    };
+    commit(&[
+        "--add-metadata=z=1",
+        "--add-metadata-string=y=2",
+        "--add-metadata=x=3",
+    ]);
+    commit(&[
+        "--keep-metadata=x",
+        "--add-metadata=x=4",
+        "--keep-metadata=z",
+        "--add-metadata-string=x=5",
+    ]);
+    commit(&["--keep-metadata=nope"]);
+    commit(&["--keep-metadata=z", "--orphan"]);
+    commit(&["--keep-metadata=z", "--parent=none"]);
+    commit(&["--add-metadata-string=bad"]);
+    commit(&["--add-metadata=bad"]);
+    commit(&["--add-metadata-string==x"]);
+    commit(&["--add-metadata=bad=foo", "--add-metadata-string=bad"]);
+    commit(&["--add-metadata-string=a=1", "--add-metadata-string=a=2"]);
+    pair.in_both(|dir| {
+        let config = dir.join("r/config");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, text + "collection-id=org.example.A\n").unwrap();
+    });
+    commit(&[]);
+    commit(&["--no-bindings"]);
+    commit(&["--add-metadata-string=ostree.collection-binding=org.example.B"]);
+    commit(&["--add-metadata=ostree.ref-binding=5"]);
+    commit(&["--orphan", "--bind-ref=b", "--bind-ref=a"]);
+    pair.same_success(&["fsck", "--repo=r"]);
+}
+
+#[test]
+fn detached_metadata_lies_beside_the_commit() {
+    let Some(pair) = pair("detached") else { return };
+    let commit = |args: &[&str]| {
+        let args = [&["commit", "--repo=r", "-b", "main"], args, &["t"]].concat();
+        pair.same(&args).stdout.trim_end().to_owned()
+    };
+    let show = |key: &str| {
+        let key = format!("--print-detached-metadata-key={key}");
+        pair.same(&["show", "--repo=r", &key, "main"]);
+    };
+    commit(&[]);
+    show("foo");
+    let id = commit(&[
+        "--add-detached-metadata-string=foo=bar",
+        "--add-detached-metadata-string=a=b",
+        "--add-detached-metadata-string=a=c",
+        "--add-detached-metadata-string==",
+    ]);
+    for key in ["foo", "a", "", "nope"] {
+        show(key);
+    }
+    let stored = |dir: &std::path::Path| {
+        let (prefix, rest) = id.split_at(2);
+        let path = dir.join(format!("r/objects/{prefix}/{rest}.commitmeta"));
+        (fs::read(&path).unwrap(), fs::metadata(&path).unwrap())
+    };
+    let (ours, theirs) = (stored(&pair.ours()), stored(&pair.theirs()));
+    assert_eq!(ours.0, theirs.0);
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(ours.1.permissions().mode(), theirs.1.permissions().mode());
+    commit(&["--add-detached-metadata-string=bad"]);
+    commit(&["--add-detached-metadata-string=k=v", "--skip-if-unchanged"]);
+    show("k");
+    // An empty file is an empty dictionary.
+    pair.in_both(|dir| {
+        let (prefix, rest) = id.split_at(2);
+        fs::write(
+            dir.join(format!("r/objects/{prefix}/{rest}.commitmeta")),
+            "",
+        )
+        .unwrap();
+    });
+    show("foo");
+    pair.same_success(&["fsck", "--repo=r"]);
+}

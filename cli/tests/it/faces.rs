@@ -86,12 +86,8 @@ fn what_is_missing_is_named() {
             "the option --gpg-sign of ostree's commit is not in apk-ostree",
         ),
         (
-            &["checkout", "--repo=r", "--whiteouts", "main"],
-            "the option --whiteouts of ostree's checkout is not in apk-ostree",
-        ),
-        (
-            &["refs", "--repo=r", "-A"],
-            "the option -A of ostree's refs is not in apk-ostree",
+            &["checkout", "--repo=r", "--selinux-policy=/", "main"],
+            "the option --selinux-policy of ostree's checkout is not in apk-ostree",
         ),
         (&["ls", "--repo=r", "--nope"], "Unknown option --nope"),
         (&["nope"], "Unknown command 'nope'"),

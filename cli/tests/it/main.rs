@@ -6,17 +6,22 @@
     reason = "in a test a panic is the report"
 )]
 
+mod checkout;
 mod commit_metadata;
+mod commit_sizes;
 mod compared;
 mod compose;
 mod config;
 mod damage;
 mod errors;
+mod export;
 mod faces;
 mod json;
 mod pair;
 mod prune;
+mod pull_local;
 mod recorded;
+mod refs;
 mod rootfs;
 mod walkthrough;
 

@@ -15,6 +15,7 @@ mod dirtree;
 mod file;
 mod name;
 mod sink;
+pub mod sizes;
 mod xattrs;
 
 pub use commit::Commit;

@@ -7,26 +7,36 @@
 //! | `refs/heads`, `refs/remotes` | names for commits, [`RefName`] |
 //! | `tmp/staging-…` | objects of transactions not yet published, [`Transaction`] |
 //! | `.lock` | shared by transactions, exclusive while objects are deleted |
+//! | `uncompressed-objects-cache/` | copies for checkouts to link to, in `archive` |
 //! | `state/COMMIT.commitpartial` | a commit whose objects are not all there |
 //!
 //! An object becomes visible by one rename and never changes afterwards; a ref moves only when everything it
 //! reaches is in place. Whatever the moment at which a process ends, the repository stays consistent.
 
+mod adopt;
+mod alias;
+mod arrivals;
 mod collection;
 mod config;
+mod detached;
 mod key_file;
 mod lock;
 mod mode;
 mod object_file;
 mod objects;
+mod parent;
 mod partial;
+mod ref_list;
 mod refs;
 mod removal;
 mod revision;
 mod space;
 mod stage;
+mod summary;
 mod tombstone;
 mod transaction;
+mod uncompressed;
+mod written_sizes;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -37,8 +47,10 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 use crate::path_error::{At, PathError};
 
+pub(crate) use adopt::{AdoptError, Donor};
 pub use collection::{CollectionId, CollectionIdError};
 pub use config::{Config, ConfigError, MinFreeSpace};
+pub use detached::DetachedError;
 pub use key_file::SyntaxError;
 use lock::{Lock, LockKind};
 pub use lock::{LockError, RepoLock};
@@ -47,9 +59,12 @@ use objects::ObjectDir;
 pub use objects::{ReadError, StoredFile};
 pub(crate) use objects::{read_link_xattrs, read_xattrs};
 pub use partial::Partial;
+pub use ref_list::CollectionRef;
 pub use refs::{RefError, RefName};
 pub use revision::RevError;
+pub use summary::{Summary, SummaryRef};
 pub use transaction::{Statistics, Transaction};
+pub(crate) use uncompressed::UncompressedCache;
 
 /// The directories of a new repository.
 const SKELETON: [&str; 7] = [
@@ -81,6 +96,7 @@ pub struct Repo {
     fsync: bool,
     per_object_fsync: bool,
     objects: ObjectDir,
+    parent: Option<Box<Repo>>,
 }
 
 /// Why a repository cannot be made, opened or written to.
@@ -112,6 +128,17 @@ pub enum RepoError {
     /// A ref cannot be written.
     #[error(transparent)]
     Ref(#[from] RefError),
+    /// The parent repository cannot be opened.
+    #[error("opening repo: While checking parent repository '{}': {source}", path.display())]
+    Parent {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        source: Box<RepoError>,
+    },
+    /// A repository is a parent of itself, or has too many above it.
+    #[error("the chain of parent repositories (core.parent) goes round in circles or is too long")]
+    ParentChain,
     /// The file system refused.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -148,25 +175,34 @@ impl Repo {
         Repo::open(path)
     }
 
-    /// Opens a repository.
+    /// Opens a repository, and the parent repositories that its settings name.
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
+        Repo::open_below(path, &mut Vec::new())
+    }
+
+    /// Opens a repository that others, which are being opened, have as their parent.
+    fn open_below(path: &Path, children: &mut Vec<(u64, u64)>) -> Result<Repo, RepoError> {
         let absolute = std::path::absolute(path).at("resolve", path)?;
         let open_error = |source: io::Error| RepoError::Open {
             path: absolute.clone(),
             source: source.into(),
         };
         fs::read_dir(&absolute).map_err(open_error)?;
+        let objects = absolute.join("objects");
         let config = Config::parse_bytes(&read_config(&absolute)?)?;
         let settings = config.settings()?;
-        let mode = settings.mode;
-        let objects = ObjectDir::open(absolute.join("objects"), mode)?;
+        let parent = match &settings.parent {
+            Some(parent) => Some(Box::new(Repo::open_parent(parent, &absolute, children)?)),
+            None => None,
+        };
         Ok(Repo {
             path: absolute,
             config,
-            mode,
+            mode: settings.mode,
             fsync: settings.fsync,
             per_object_fsync: settings.per_object_fsync,
-            objects,
+            objects: ObjectDir::open(objects, settings.mode)?,
+            parent,
         })
     }
 
@@ -262,7 +298,9 @@ fn read_config(repo: &Path) -> Result<Vec<u8>, RepoError> {
 /// Writes a `config` beside the old one, waits until it is on the disk, and renames.
 fn replace_config(repo: &Path, text: &str) -> Result<(), PathError> {
     let path = repo.join("config");
-    let temporary = repo.join(format!(".config-{}", std::process::id()));
+    let tmp = repo.join("tmp");
+    fs::create_dir_all(&tmp).at("create", &tmp)?;
+    let temporary = tmp.join(format!("config-apk-ostree-{}", std::process::id()));
     let written = (|| {
         let mut options = File::options();
         let options = options.write(true).create(true).truncate(true).mode(0o600);

@@ -158,29 +158,45 @@ impl Repo {
     /// Where an object lies, or would lie.
     #[must_use]
     pub fn object_path(&self, kind: ObjectKind, checksum: &Checksum) -> PathBuf {
-        self.objects.object_path(kind, checksum)
+        let holder = match self.parent {
+            None => self,
+            Some(_) => self.holder(kind, checksum).ok().flatten().unwrap_or(self),
+        };
+        holder.objects.object_path(kind, checksum)
     }
 
-    /// Whether the object is there.
+    /// Whether the object is there, or in a parent repository.
     pub fn has(&self, kind: ObjectKind, checksum: &Checksum) -> Result<bool, PathError> {
-        self.objects.has(kind, checksum)
+        Ok(self.holder(kind, checksum)?.is_some())
     }
 
-    /// Whether the object is in this repository itself.
+    /// Whether the repository itself has the object.
     pub fn has_own(&self, kind: ObjectKind, checksum: &Checksum) -> Result<bool, PathError> {
         self.objects.has(kind, checksum)
     }
 
+    /// The repository that has the object: this one or a parent, whose mode may be another.
+    pub fn holder(
+        &self,
+        kind: ObjectKind,
+        checksum: &Checksum,
+    ) -> Result<Option<&Repo>, PathError> {
+        for repo in self.with_parents() {
+            if repo.objects.has(kind, checksum)? {
+                return Ok(Some(repo));
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads a commit.
     pub fn commit(&self, id: &CommitId) -> Result<Commit, ReadError> {
-        self.objects
-            .metadata(ObjectKind::Commit, id.checksum(), Commit::parse)
+        self.first(|objects| objects.metadata(ObjectKind::Commit, id.checksum(), Commit::parse))
     }
 
     /// Reads a dirmeta.
     pub fn dirmeta(&self, id: &DirMetaId) -> Result<DirMeta, ReadError> {
-        self.objects
-            .metadata(ObjectKind::DirMeta, id.checksum(), DirMeta::parse)
+        self.first(|objects| objects.metadata(ObjectKind::DirMeta, id.checksum(), DirMeta::parse))
     }
 
     /// The bytes of a dirtree, dirmeta or commit, as they are stored.
@@ -189,17 +205,50 @@ impl Repo {
         kind: ObjectKind,
         checksum: &Checksum,
     ) -> Result<Vec<u8>, ReadError> {
-        self.objects.metadata_bytes(kind, checksum)
+        self.first(|objects| objects.metadata_bytes(kind, checksum))
     }
 
     /// Opens a file object.
     pub fn file(&self, id: &FileId) -> Result<StoredFile, ReadError> {
-        self.objects.file(id)
+        self.first(|objects| objects.file(id))
     }
 
-    /// Every loose object, sorted by name. Strange files in `objects/` are passed over, as ostree does.
+    /// The directory `objects`, and where in it a file object lies, for a link to the object itself. None where only a
+    /// parent repository of another mode has it.
+    pub(crate) fn linkable(
+        &self,
+        id: &FileId,
+    ) -> Result<Option<(BorrowedFd<'_>, String)>, PathError> {
+        let holder = match self.parent() {
+            None => Some(self),
+            Some(_) => self.holder(ObjectKind::File, id.checksum())?,
+        };
+        let Some(holder) = holder.filter(|holder| holder.mode == self.mode) else {
+            return Ok(None);
+        };
+        let path = relative_path(id.checksum(), self.mode.extension(ObjectKind::File));
+        Ok(Some((holder.objects.as_fd(), path)))
+    }
+
+    /// Every loose object of this repository itself, sorted by name. Strange files in `objects/` are passed over, as
+    /// ostree does.
     pub fn objects(&self) -> Result<Vec<(ObjectKind, Checksum)>, PathError> {
         self.objects.list()
+    }
+
+    /// Reads from the first repository that has the object.
+    fn first<T>(&self, read: impl Fn(&ObjectDir) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let missing = match read(&self.objects) {
+            Err(error @ ReadError::Missing { .. }) => error,
+            result => return result,
+        };
+        for parent in self.with_parents().skip(1) {
+            match read(&parent.objects) {
+                Err(ReadError::Missing { .. }) => {}
+                result => return result,
+            }
+        }
+        Err(missing)
     }
 }
 
@@ -316,6 +365,34 @@ impl ObjectDir {
         }
         objects.sort_unstable_by_key(|(kind, checksum)| (*checksum, *kind));
         Ok(objects)
+    }
+
+    /// The commits whose checksums begin with these digits, in no order.
+    pub(super) fn commits(&self, digits: &str) -> Result<Vec<CommitId>, PathError> {
+        let mut commits = Vec::new();
+        for entry in fs::read_dir(&self.path).at("list", &self.path)? {
+            let prefix = entry.at("list", &self.path)?.file_name();
+            let prefix = prefix.to_str().unwrap_or_default();
+            let common = digits.len().min(2);
+            if prefix.len() != 2 || prefix.get(..common) != digits.get(..common) {
+                continue;
+            }
+            let dir = self.path.join(prefix);
+            let entries = match fs::read_dir(&dir) {
+                Err(e) if e.kind() == io::ErrorKind::NotADirectory => continue,
+                entries => entries.at("list", &dir)?,
+            };
+            for entry in entries {
+                let name = entry.at("list", &dir)?.file_name();
+                let name = name.to_str().unwrap_or_default();
+                if let Some((ObjectKind::Commit, checksum)) = self.object_named(prefix, name)
+                    && checksum.to_string().starts_with(digits)
+                {
+                    commits.push(CommitId::new(checksum));
+                }
+            }
+        }
+        Ok(commits)
     }
 
     fn object_named(&self, prefix: &str, name: &str) -> Option<(ObjectKind, Checksum)> {
@@ -505,8 +582,7 @@ impl ObjectDir {
 
 impl DirTreeSource for Repo {
     fn dirtree(&self, id: &DirTreeId) -> Result<DirTree, ReadError> {
-        self.objects
-            .metadata(ObjectKind::DirTree, id.checksum(), DirTree::parse)
+        self.first(|objects| objects.metadata(ObjectKind::DirTree, id.checksum(), DirTree::parse))
     }
 }
 

@@ -1,33 +1,44 @@
-//! Refs: names for commits, each a small file below `refs/`.
+//! Names for commits: one small file each, below `refs/`.
 //!
-//! | refspec | file |
+//! | file | is |
 //! |---|---|
-//! | `main` | `refs/heads/main` |
-//! | `origin:main` | `refs/remotes/origin/main` |
+//! | `refs/heads/NAME` | a ref of this repository |
+//! | `refs/remotes/REMOTE/NAME` | `REMOTE:NAME`, what a remote had when it was last asked |
+//! | `refs/mirrors/ID/NAME` | a ref of another collection |
+//! | a symbolic link among them | an alias of another ref |
 //!
-//! The content is the commit's checksum and a newline. A name consists of fragments joined by `/`; a fragment
-//! begins with a letter, digit or `_` and goes on with these, `-` and `.`.
+//! A name is words of letters, digits, `_`, `-` and `.`, joined by `/`; a word begins with a letter, a digit or `_`.
+//! The content is 64 hex digits and a line feed. What follows links stays inside `refs/`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Repo;
+use super::ref_list::first_below;
+use super::{CollectionId, CollectionIdError, Repo};
 use crate::checksum::{Checksum, CommitId};
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, SystemError};
 
 /// The longest content of a ref that is read, in bytes; a checksum has 64.
-const MAX_CONTENT: u64 = 4096;
+const MAX_CONTENT: u64 = 256;
 
-/// A valid refspec: `[remote:]name`.
+/// The name of a ref: a refspec `[remote:]name`, or a name in another collection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefName {
-    remote: Option<String>,
+    space: Space,
     name: String,
+}
+
+/// Where a name is unique.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Space {
+    Local,
+    Remote(String),
+    Mirror(CollectionId),
 }
 
 /// Why a ref could not be read, written or listed.
@@ -39,12 +50,21 @@ pub enum RefError {
         /// What was given.
         text: String,
     },
+    /// Not a valid name in a collection.
+    #[error("Invalid ref name {text}")]
+    Name {
+        /// What was given.
+        text: String,
+    },
     /// A name that would hide a commit.
     #[error("Rev name '{text}' looks like a checksum")]
     LooksLikeChecksum {
         /// What was given.
         text: String,
     },
+    /// Not the name of a collection.
+    #[error(transparent)]
+    Collection(#[from] CollectionIdError),
     /// A directory of other refs stands where the ref's file must go.
     #[error("Conflict: {other} exists under {name} when attempting write")]
     Conflict {
@@ -53,42 +73,117 @@ pub enum RefError {
         /// A ref below it, relative.
         other: String,
     },
-    /// Another ref stands where a directory must be.
-    #[error("openat({path}): Not a directory")]
-    BelowRef {
-        /// The ref's file, relative to the repository.
-        path: String,
-    },
     /// The content is not a checksum.
     #[error("Invalid rev {content}")]
     Content {
+        /// What stands in the file, or how it begins.
+        content: String,
+    },
+    /// The content is as long as a checksum, but is none.
+    #[error("Invalid character '{code}' in rev '{content}'")]
+    Character {
+        /// The first byte that is no digit.
+        code: u8,
         /// What stands in the file.
         content: String,
     },
+    /// The content is not text.
+    #[error("Invalid UTF-8")]
+    NotUtf8,
+    /// The way to the ref's file cannot be gone: a ref stands where a directory must be, an alias goes round in
+    /// circles or to nothing.
+    #[error("{call}({path}): {source}")]
+    Way {
+        /// What ostree would have asked the system for.
+        call: &'static str,
+        /// The ref's file, relative to `refs/` or to what is listed.
+        path: String,
+        /// What the system said.
+        source: SystemError,
+    },
+    /// An alias, or a directory of refs, is a link to something that is no ref of this repository.
+    #[error("{path} is a link that leads out of refs/")]
+    Outside {
+        /// The link, relative to the repository.
+        path: String,
+    },
+    /// An alias of a ref that another repository owns.
+    #[error("Cannot create alias to remote ref: {name}")]
+    RemoteAlias {
+        /// The remote, or the refspec.
+        name: String,
+    },
+    /// An alias of nothing.
+    #[error("Cannot create alias to non-existent ref: {name}")]
+    NoTarget {
+        /// What it should be an alias of.
+        name: String,
+    },
+    /// An alias that would lead to itself.
+    #[error("Cannot create alias {name}: {target} leads to it")]
+    Cycle {
+        /// The alias.
+        name: String,
+        /// What it should be an alias of.
+        target: String,
+    },
+    /// While listing.
+    #[error("Listing refs: {0}")]
+    Listing(Box<RefError>),
     /// The file system refused.
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
 impl RefName {
+    /// The name of a ref in a collection that is not the repository's own, see [`Repo::ref_in_collection`].
+    fn mirrored(collection: &CollectionId, name: &str) -> RefName {
+        RefName {
+            space: Space::Mirror(collection.clone()),
+            name: name.to_owned(),
+        }
+    }
+
     /// The remote, if any.
     #[must_use]
     pub fn remote(&self) -> Option<&str> {
-        self.remote.as_deref()
+        match &self.space {
+            Space::Remote(remote) => Some(remote),
+            _ => None,
+        }
     }
 
-    /// The name without the remote.
+    /// The collection, if it is not the repository's own.
+    #[must_use]
+    pub fn collection(&self) -> Option<&CollectionId> {
+        match &self.space {
+            Space::Mirror(collection) => Some(collection),
+            _ => None,
+        }
+    }
+
+    /// The name without remote or collection.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The ref's file, relative to the repository.
-    fn path(&self) -> PathBuf {
-        match &self.remote {
-            None => Path::new("refs/heads").join(&self.name),
-            Some(remote) => Path::new("refs/remotes").join(remote).join(&self.name),
+    /// The directory of all refs of the same remote or collection, relative to the repository.
+    fn root(&self) -> PathBuf {
+        match &self.space {
+            Space::Local => PathBuf::from("refs/heads"),
+            Space::Remote(remote) => Path::new("refs/remotes").join(remote),
+            Space::Mirror(collection) => Path::new("refs/mirrors").join(collection.as_str()),
         }
+    }
+
+    /// The ref's file, relative to the repository.
+    pub(super) fn path(&self) -> PathBuf {
+        self.root().join(&self.name)
+    }
+
+    fn path_text(&self) -> String {
+        self.path().display().to_string()
     }
 }
 
@@ -96,22 +191,10 @@ impl FromStr for RefName {
     type Err = RefError;
 
     fn from_str(text: &str) -> Result<Self, RefError> {
-        let (remote, name) = match text.split_once(':') {
-            Some((remote, name)) => (Some(remote), name),
-            None => (None, text),
-        };
-        if remote.is_some_and(|remote| !is_fragment(remote)) || !name.split('/').all(is_fragment) {
-            return Err(RefError::Refspec {
-                text: text.to_owned(),
-            });
-        }
-        if name.parse::<Checksum>().is_ok() {
-            return Err(RefError::LooksLikeChecksum {
-                text: name.to_owned(),
-            });
-        }
+        let (remote, name) = parse_refspec(text)?;
+        refuse_checksum(name)?;
         Ok(RefName {
-            remote: remote.map(str::to_owned),
+            space: remote.map_or(Space::Local, |remote| Space::Remote(remote.to_owned())),
             name: name.to_owned(),
         })
     }
@@ -119,106 +202,250 @@ impl FromStr for RefName {
 
 impl fmt::Display for RefName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.remote {
-            Some(remote) => write!(f, "{remote}:{}", self.name),
-            None => f.write_str(&self.name),
+        match &self.space {
+            Space::Local => f.write_str(&self.name),
+            Space::Remote(remote) => write!(f, "{remote}:{}", self.name),
+            Space::Mirror(collection) => write!(f, "({collection}, {})", self.name),
         }
     }
 }
 
-fn is_fragment(text: &str) -> bool {
+/// Remote and name of a refspec.
+pub(super) fn parse_refspec(text: &str) -> Result<(Option<&str>, &str), RefError> {
+    let (remote, name) = match text.split_once(':') {
+        Some((remote, name)) => (Some(remote), name),
+        None => (None, text),
+    };
+    if remote.is_some_and(|remote| !is_fragment(remote)) || !is_name(name) {
+        return Err(RefError::Refspec {
+            text: text.to_owned(),
+        });
+    }
+    Ok((remote, name))
+}
+
+fn refuse_checksum(name: &str) -> Result<(), RefError> {
+    if name.parse::<Checksum>().is_err() {
+        return Ok(());
+    }
+    Err(RefError::LooksLikeChecksum {
+        text: name.to_owned(),
+    })
+}
+
+/// Whether a text may be the name of a ref, without a remote.
+fn is_name(text: &str) -> bool {
+    text.split('/').all(is_fragment)
+}
+
+/// Whether a text may be the name of a remote, or one word of a ref's name.
+pub(super) fn is_fragment(text: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     text.starts_with(word) && text.chars().all(|c| word(c) || c == '-' || c == '.')
 }
 
+/// What stands where a ref's file would.
+pub(super) enum Found {
+    Nothing,
+    /// Other refs are below it.
+    Directory,
+    Text(String),
+}
+
 impl Repo {
-    /// The commit that a ref names, if there is such a ref.
+    /// The ref of this name in a collection: one of the repository's own if the collection is its own.
+    pub fn ref_in_collection(
+        &self,
+        collection: &CollectionId,
+        name: &str,
+    ) -> Result<RefName, RefError> {
+        if !is_name(name) {
+            return Err(RefError::Name {
+                text: name.to_owned(),
+            });
+        }
+        refuse_checksum(name)?;
+        if self.collection_id() == Some(collection.as_str()) {
+            return name.parse();
+        }
+        Ok(RefName::mirrored(collection, name))
+    }
+
+    /// The commit that a ref names, if there is such a ref. A directory of other refs is none.
     pub fn read_ref(&self, name: &RefName) -> Result<Option<CommitId>, RefError> {
-        let path = self.path().join(name.path());
-        match read_content(&path) {
-            Ok(text) => parse_content(&text).map(Some),
-            Err(e) if is_absence(&e) => Ok(None),
-            Err(e) => Err(e).at("read", &path)?,
+        match self.find_ref(&name.path()) {
+            Ok(Found::Text(text)) => parse_content(&text).map(Some),
+            Ok(Found::Nothing | Found::Directory) => Ok(None),
+            Err(RefError::Way { source, .. }) if source.is_not_a_directory() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// Every ref of this repository and of its remotes, by refspec.
-    pub fn refs(&self) -> Result<BTreeMap<String, CommitId>, RefError> {
-        self.ref_texts()?
-            .into_iter()
-            .map(|(name, content)| Ok((name, parse_content(&content)?)))
-            .collect()
-    }
-
-    /// The content of every ref's file by refspec, whether it is a checksum or not.
-    pub fn ref_texts(&self) -> Result<BTreeMap<String, String>, RefError> {
-        let mut refs = BTreeMap::new();
-        collect(&self.path().join("refs/heads"), "", &mut refs)?;
-        let remotes = self.path().join("refs/remotes");
-        for remote in list(&remotes)? {
-            let path = remotes.join(&remote);
-            if path.is_dir() {
-                let mut of_remote = BTreeMap::new();
-                collect(&path, "", &mut of_remote)?;
-                refs.extend(
-                    of_remote
-                        .into_iter()
-                        .map(|(name, id)| (format!("{remote}:{name}"), id)),
-                );
-            }
+    /// What stands at a path below the repository.
+    pub(super) fn find_ref(&self, relative: &Path) -> Result<Found, RefError> {
+        let real = match self.inside_refs(relative) {
+            Ok(Some(real)) => real,
+            Ok(None) => return Ok(Found::Nothing),
+            Err(error) => return Err(error),
+        };
+        match read_content(&real) {
+            Ok(text) => Ok(Found::Text(text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory => Ok(Found::Directory),
+            Err(e) => Err(unreadable(e, &real)),
         }
-        Ok(refs)
     }
 
-    /// The refs of other collections, which stand in `refs/mirrors`: collection, name, commit.
-    pub(crate) fn mirrored_refs(&self) -> Result<Vec<(String, String, CommitId)>, RefError> {
-        let mirrors = self.path().join("refs/mirrors");
-        let mut refs = Vec::new();
-        for collection in list(&mirrors)? {
-            let mut texts = BTreeMap::new();
-            if mirrors.join(&collection).is_dir() {
-                collect(&mirrors.join(&collection), "", &mut texts)?;
-            }
-            for (name, text) in texts {
-                refs.push((collection.clone(), name, parse_content(&text)?));
-            }
+    /// Where a path below the repository leads when all links are followed; nothing if it leads to nothing.
+    pub(super) fn inside_refs(&self, relative: &Path) -> Result<Option<PathBuf>, RefError> {
+        let refs = self.path().join("refs");
+        let real = match self.path().join(relative).canonicalize() {
+            Ok(real) => real,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(way("openat", relative, e)),
+        };
+        if !real.starts_with(refs.canonicalize().at("resolve", &refs)?) {
+            return Err(RefError::Outside {
+                path: relative.display().to_string(),
+            });
         }
-        Ok(refs)
+        Ok(Some(real))
     }
 
-    /// Lets `name` mean `commit`, or mean nothing any more. The file is replaced at once or not at all.
+    /// Lets `name` mean `commit`, or mean nothing any more. The file is replaced at once or not at all; an alias of
+    /// this name becomes a ref, or goes.
     pub fn write_ref(&self, name: &RefName, commit: Option<&CommitId>) -> Result<(), RefError> {
-        let path = self.path().join(name.path());
+        self.write_ref_through(&self.path().join("tmp"), name, commit)
+    }
+
+    /// The same, with the new file first in the directory `temporaries`.
+    pub(super) fn write_ref_through(
+        &self,
+        temporaries: &Path,
+        name: &RefName,
+        commit: Option<&CommitId>,
+    ) -> Result<(), RefError> {
         match commit {
-            Some(commit) => replace(&path, name, &format!("{commit}\n"), self.fsync)?,
-            None => match fs::remove_file(&path) {
-                Err(e) if !is_absence(&e) => Err(e).at("remove", &path)?,
-                _ => {}
-            },
+            Some(commit) => {
+                let temporary = temporary_name(temporaries);
+                let written = write_synced(&temporary, &format!("{commit}\n"), self.fsync);
+                self.put_in_place(&temporary, name, written)?;
+            }
+            None => self.remove_ref(name)?,
         }
         self.touch()?;
         Ok(())
     }
+
+    fn remove_ref(&self, name: &RefName) -> Result<(), RefError> {
+        let relative = name.path();
+        let parent = match self.inside_refs(relative.parent().unwrap_or(&relative)) {
+            Ok(Some(parent)) => parent,
+            Ok(None) => return Ok(()),
+            Err(RefError::Way { source, .. }) if source.is_not_a_directory() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let path = parent.join(relative.file_name().unwrap_or_default());
+        match fs::remove_file(&path) {
+            Err(e) if !is_absence(&e) => Ok(Err(e).at("remove", &path)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Renames a new file or link over a ref. It is removed if that fails.
+    pub(super) fn put_in_place(
+        &self,
+        temporary: &Path,
+        name: &RefName,
+        made: io::Result<()>,
+    ) -> Result<(), RefError> {
+        let placed = made
+            .at("write", temporary)
+            .map_err(RefError::from)
+            .and_then(|()| {
+                let path = self.make_parents(name)?;
+                rename_over(temporary, &path, name)
+            });
+        if placed.is_err() {
+            let _ = fs::remove_file(temporary); // the error says more than a second one would
+        }
+        placed
+    }
+
+    /// Makes the directories of a ref and says where it lies. Links among them must stay inside `refs/`.
+    fn make_parents(&self, name: &RefName) -> Result<PathBuf, RefError> {
+        let relative = name.path();
+        let mut dir = PathBuf::new();
+        for part in relative.parent().into_iter().flat_map(Path::components) {
+            dir.push(part);
+            match fs::create_dir(self.path().join(&dir)) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(way("openat", &relative, e));
+                }
+                _ => {}
+            }
+            if dir.components().count() > 1 && self.inside_refs(&dir)?.is_none() {
+                let gone = io::Error::from_raw_os_error(nix::libc::ENOENT);
+                return Err(way("openat", &relative, gone));
+            }
+        }
+        Ok(self.path().join(relative))
+    }
 }
 
-/// The text of a ref's file. Whoever can write to the repository could put a device or a fifo there, which never ends
-/// or never begins.
-fn read_content(path: &Path) -> io::Result<String> {
+/// A name that no other write uses at the same time.
+pub(super) fn temporary_name(dir: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    dir.join(format!("ref-apk-ostree-{}-{number}", std::process::id()))
+}
+
+/// The way to a ref cannot be gone.
+pub(super) fn way(call: &'static str, path: &Path, error: io::Error) -> RefError {
+    RefError::Way {
+        call,
+        path: path.display().to_string(),
+        source: error.into(),
+    }
+}
+
+/// The text of a ref's file, which is no link. Whoever can write to the repository could put a device or a fifo there,
+/// which never ends or never begins.
+pub(super) fn read_content(path: &Path) -> io::Result<String> {
     let mut options = File::options();
-    options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-    let file = options.open(path)?;
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+    let file = options.read(true).custom_flags(flags).open(path)?;
     let kind = file.metadata()?.file_type();
     if !kind.is_file() {
         let kind = if kind.is_dir() {
             io::ErrorKind::IsADirectory
         } else {
-            io::ErrorKind::InvalidData
+            io::ErrorKind::InvalidInput
         };
         return Err(io::Error::new(kind, "not a regular file"));
     }
-    let mut text = String::new();
-    file.take(MAX_CONTENT).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(MAX_CONTENT).read_to_end(&mut bytes)?;
+    match std::str::from_utf8(&bytes) {
+        Ok(_) => {}
+        // A character that the limit has cut.
+        Err(e) if e.error_len().is_none() && bytes.len() as u64 == MAX_CONTENT => {
+            bytes.truncate(e.valid_up_to());
+        }
+        Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// What [`read_content`] says, as an error about a ref.
+pub(super) fn unreadable(error: io::Error, path: &Path) -> RefError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => RefError::NotUtf8,
+        _ => match Err::<(), _>(error).at("read", path) {
+            Err(error) => error.into(),
+            Ok(()) => RefError::NotUtf8,
+        },
+    }
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -228,105 +455,29 @@ fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-fn parse_content(text: &str) -> Result<CommitId, RefError> {
+/// The commit in a ref's file. White space behind it does not count.
+pub(super) fn parse_content(text: &str) -> Result<CommitId, RefError> {
     let text = text.trim_end();
-    text.parse()
-        .map(CommitId::new)
-        .map_err(|_| RefError::Content {
+    if let Ok(checksum) = text.parse() {
+        return Ok(CommitId::new(checksum));
+    }
+    let strange = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match text.bytes().find(strange).filter(|_| text.len() == 64) {
+        Some(code) => Err(RefError::Character {
+            code,
             content: text.to_owned(),
-        })
-}
-
-/// The valid names in a directory, sorted; none if it is not there.
-fn list(dir: &Path) -> Result<Vec<String>, PathError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e).at("list", dir),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.at("list", dir)?;
-        names.extend(
-            entry
-                .file_name()
-                .into_string()
-                .ok()
-                .filter(|name| is_fragment(name)),
-        );
+        }),
+        // ostree shows it so too.
+        None => Err(RefError::Content {
+            content: text.chars().take(64).collect::<String>().replace('\n', " "),
+        }),
     }
-    names.sort();
-    Ok(names)
-}
-
-/// Adds the content of every ref file below `dir`, named relative to it.
-fn collect(dir: &Path, prefix: &str, refs: &mut BTreeMap<String, String>) -> Result<(), PathError> {
-    let mut dirs = vec![(dir.to_owned(), prefix.to_owned())];
-    while let Some((dir, prefix)) = dirs.pop() {
-        for name in list(&dir)? {
-            let path = dir.join(&name);
-            let full = format!("{prefix}{name}");
-            let kind = fs::symlink_metadata(&path).at("stat", &path)?.file_type();
-            if kind.is_dir() {
-                dirs.push((path, format!("{full}/")));
-                continue;
-            }
-            match read_content(&path) {
-                Ok(text) => drop(refs.insert(full, text)),
-                // An alias of a ref that is gone.
-                Err(e) if kind.is_symlink() && is_absence(&e) => {}
-                Err(e) => return Err(e).at("read", &path),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Writes beside the ref, then renames over it.
-fn replace(path: &Path, name: &RefName, content: &str, fsync: bool) -> Result<(), RefError> {
-    let dir = path.parent().unwrap_or(path);
-    match fs::create_dir_all(dir) {
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists
-            ) =>
-        {
-            return Err(RefError::BelowRef {
-                path: name.path().display().to_string(),
-            });
-        }
-        made => made.at("create", dir)?,
-    }
-    // A name that no ref can have, and that no other process uses at the same time.
-    let temporary = dir.join(format!(
-        ".{}.{}",
-        path.file_name().unwrap_or_default().display(),
-        std::process::id()
-    ));
-    let written = write_synced(&temporary, content, fsync)
-        .at("write", path)
-        .and_then(|()| rename_over(&temporary, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&temporary); // the error says more than a second one would
-        if path.is_dir()
-            && let Some(other) = first_below(path)?
-        {
-            return Err(RefError::Conflict {
-                name: name.name().to_owned(),
-                other,
-            });
-        }
-        return Err(error.into());
-    }
-    Ok(())
 }
 
 fn write_synced(path: &Path, content: &str, fsync: bool) -> io::Result<()> {
     let mut file = File::options()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(path)?;
     file.write_all(content.as_bytes())?;
@@ -335,18 +486,23 @@ fn write_synced(path: &Path, content: &str, fsync: bool) -> io::Result<()> {
 }
 
 /// Renames; where a directory without refs is in the way it goes first.
-fn rename_over(from: &Path, to: &Path) -> Result<(), PathError> {
-    if fs::symlink_metadata(to).is_ok_and(|found| found.is_dir()) && first_below(to)?.is_none() {
+fn rename_over(from: &Path, to: &Path, name: &RefName) -> Result<(), RefError> {
+    if fs::symlink_metadata(to).is_ok_and(|found| found.is_dir()) {
+        if let Some(other) = first_below(to)? {
+            return Err(RefError::Conflict {
+                name: name.name().to_owned(),
+                other,
+            });
+        }
         fs::remove_dir_all(to).at("remove", to)?;
     }
-    fs::rename(from, to).at("replace", to)
-}
-
-/// The first ref below a directory, relative to it.
-fn first_below(dir: &Path) -> Result<Option<String>, PathError> {
-    let mut found = BTreeMap::new();
-    collect(dir, "", &mut found)?;
-    Ok(found.into_keys().next())
+    fs::rename(from, to).map_err(|e| match e.kind() {
+        io::ErrorKind::NotADirectory => way("openat", Path::new(&name.path_text()), e),
+        _ => match Err::<(), _>(e).at("replace", to) {
+            Err(error) => error.into(),
+            Ok(()) => RefError::NotUtf8,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use flate2::Compression;
 use rustix::fs::AtFlags;
 
+use super::arrivals::Arrivals;
+use super::detached::Detached;
 use super::lock::{Lock, LockKind};
 use super::object_file::{
     BARE_USER_ONLY_BITS, ObjectWriter, copy_content, create, rename, set_mode,
@@ -20,6 +22,7 @@ use super::object_file::{
 use super::objects::ObjectDir;
 use super::space::FreeSpace;
 use super::stage::{Place, Stage};
+use super::written_sizes::WrittenSizes;
 use super::{ReadError, RefName, Repo, RepoError, RepoMode, StoredFile};
 use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId, HashingReader};
 use crate::object::{Commit, DirMeta, DirTree, FileHeader, ObjectKind, ObjectSink, WriteError};
@@ -49,12 +52,15 @@ const IN_MEMORY: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Transaction<'r> {
     repo: &'r Repo,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// The staging directory as one to read from.
-    staged: ObjectDir,
+    pub(super) staged: ObjectDir,
+    pub(super) arrivals: Arrivals,
     refs: Mutex<BTreeMap<RefName, Option<CommitId>>>,
+    pub(super) detached: Detached,
+    pub(super) sizes: WrittenSizes,
     writer: ObjectWriter,
-    space: FreeSpace,
+    pub(super) space: FreeSpace,
     counters: Counters,
     /// An object could not be made whole.
     broken: AtomicBool,
@@ -94,7 +100,10 @@ impl<'r> Transaction<'r> {
             repo,
             staged: ObjectDir::open(stage.path().to_owned(), repo.mode)?,
             stage,
+            arrivals: Arrivals::default(),
             refs: Mutex::default(),
+            detached: Detached::default(),
+            sizes: WrittenSizes::default(),
             writer: ObjectWriter {
                 mode: repo.mode,
                 level,
@@ -153,10 +162,16 @@ impl<'r> Transaction<'r> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(RepoError::Broken);
         }
+        let detached = self.detached.stage(&self.stage)?;
         if self.repo.fsync {
             self.stage.sync()?;
         }
-        let changed = self.stage.publish(&self.repo.path.join("objects"))?;
+        self.arrivals.before_commits(self.repo)?;
+        let objects = self.repo.path.join("objects");
+        let mut changed = self.stage.publish(&objects)?;
+        for staged in detached {
+            changed.push(staged.publish(&objects)?);
+        }
         if self.repo.fsync {
             for dir in &changed {
                 File::open(dir)
@@ -171,7 +186,8 @@ impl<'r> Transaction<'r> {
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         for (name, commit) in refs {
-            self.repo.write_ref(&name, commit.as_ref())?;
+            self.repo
+                .write_ref_through(self.stage.path(), &name, commit.as_ref())?;
         }
         Ok(self.statistics())
     }
@@ -183,7 +199,8 @@ impl<'r> Transaction<'r> {
         bytes: &[u8],
     ) -> Result<(), WriteError> {
         self.counters.metadata_total.fetch_add(1, Ordering::Relaxed);
-        if self.repo.has(kind, checksum)? {
+        self.sizes.note(kind, *checksum, bytes.len() as u64);
+        if self.repo.has_own(kind, checksum)? {
             return Ok(());
         }
         let place = match kind {
@@ -205,6 +222,30 @@ impl<'r> Transaction<'r> {
                 .fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Writes a file object, through memory or through a file.
+    fn content(
+        &self,
+        header: &FileHeader,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<FileId, WriteError> {
+        if size > IN_MEMORY {
+            return self.large(header, size, content);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        content
+            .take(size + 1)
+            .read_to_end(&mut bytes)
+            .map_err(WriteError::Content)?;
+        if bytes.len() as u64 != size {
+            return Err(WriteError::Size {
+                expected: size,
+                actual: bytes.len() as u64,
+            });
+        }
+        self.small(header, &bytes)
     }
 
     /// The whole content is in memory: one name is made, or none if the object is there.
@@ -327,7 +368,7 @@ impl<'r> Transaction<'r> {
         checksum: &Checksum,
         size: u64,
     ) -> Result<bool, WriteError> {
-        if self.repo.has(ObjectKind::File, checksum)? {
+        if self.repo.has_own(ObjectKind::File, checksum)? {
             return Ok(true);
         }
         let bits = header.mode & !BARE_USER_ONLY_BITS;
@@ -345,7 +386,7 @@ impl<'r> Transaction<'r> {
 
     /// Remembers that an object was left half made. Another thread may already count on it, so nothing of the
     /// transaction may be published.
-    fn whole<T, E>(&self, made: Result<T, E>) -> Result<T, E> {
+    pub(super) fn whole<T, E>(&self, made: Result<T, E>) -> Result<T, E> {
         if made.is_err() {
             self.broken.store(true, Ordering::Relaxed);
         }
@@ -370,21 +411,10 @@ impl ObjectSink for Transaction<'_> {
         content: &mut dyn Read,
     ) -> Result<FileId, WriteError> {
         self.counters.content_total.fetch_add(1, Ordering::Relaxed);
-        if size > IN_MEMORY {
-            return self.large(header, size, content);
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        content
-            .take(size + 1)
-            .read_to_end(&mut bytes)
-            .map_err(WriteError::Content)?;
-        if bytes.len() as u64 != size {
-            return Err(WriteError::Size {
-                expected: size,
-                actual: bytes.len() as u64,
-            });
-        }
-        self.small(header, &bytes)
+        let id = self.content(header, size, content)?;
+        let unpacked = size + header.target().len() as u64;
+        self.sizes.note(ObjectKind::File, *id.checksum(), unpacked);
+        Ok(id)
     }
 
     fn dirtree(&self, tree: &DirTree) -> Result<DirTreeId, WriteError> {

@@ -5,6 +5,7 @@
 
 pub mod checkout;
 pub mod diff;
+pub mod export_tar;
 pub mod import_dir;
 pub mod import_tar;
 pub mod modify;

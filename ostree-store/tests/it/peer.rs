@@ -361,6 +361,7 @@ fn same_checkout(
         force_copy: has("-C"),
         require_hard_links: has("-H"),
         bare_user_only_dirs: has("-M"),
+        ..CheckoutOptions::default()
     };
     let root = repo.commit(&id).unwrap();
     let done = checkout(repo, &root.root_tree, &root.root_meta, &ours, &options);

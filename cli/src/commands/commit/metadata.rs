@@ -7,11 +7,15 @@
 //! | 3 | any | `--keep-metadata`, from the parent |
 //! | 4 | `ostree.ref-binding` | `--branch` and `--bind-ref`, sorted |
 //! | 5 | `ostree.collection-binding` | `core.collection-id` of the repository |
+//! | 6 | `ostree.sizes` | `--generate-sizes` |
 //!
 //! A key given twice stands there twice. The order is part of the commit's checksum.
 
-use ostree_store::checksum::CommitId;
+use std::collections::BTreeMap;
+
+use ostree_store::checksum::{Checksum, CommitId};
 use ostree_store::gvariant::{Dict, Value};
+use ostree_store::object::sizes::{self, ObjectSize};
 use ostree_store::repo::Repo;
 
 use super::CommitArgs;
@@ -94,6 +98,13 @@ pub(super) fn own(
     Ok(metadata)
 }
 
+/// What goes beside the commit.
+pub(super) fn detached(args: &CommitArgs) -> Result<Option<Dict>, Failure> {
+    let mut metadata = Dict::default();
+    add_strings(&mut metadata, &args.add_detached_metadata_string)?;
+    Ok(Some(metadata).filter(|metadata| !metadata.is_empty()))
+}
+
 /// All of it.
 pub(super) fn complete(mut metadata: Dict, args: &CommitArgs, repo: &Repo) -> Dict {
     if args.no_bindings {
@@ -113,6 +124,13 @@ pub(super) fn complete(mut metadata: Dict, args: &CommitArgs, repo: &Repo) -> Di
         metadata.push(COLLECTION_BINDING, collection);
     }
     metadata
+}
+
+/// The sizes of the objects in the tree, if there are any.
+pub(super) fn add_sizes(metadata: &mut Dict, all: &BTreeMap<Checksum, ObjectSize>) {
+    if !all.is_empty() {
+        metadata.push(sizes::SIZES_KEY, sizes::encode(all));
+    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub(super) fn assemble(
         false => args.tree.iter().map(|spec| parse(spec)).collect(),
     };
     for source in sources? {
+        if args.generate_sizes {
+            transaction.note_sizes(); // as in ostree, which thereby forgets the objects of the source before
+        }
         match source {
             Source::Dir(path) => {
                 let upper = import_dir_reusing(path, modifier, transaction, inodes)?;

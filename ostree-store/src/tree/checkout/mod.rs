@@ -11,12 +11,17 @@
 //!
 //! `bare-user-only` repositories know no owners and always behave as in the second column, there and with
 //! [`CheckoutOptions::bare_user_only_dirs`] directories keep only the mode bits 0775. Directories are made with
-//! mode 0700 and get what is theirs when everything is in them; new ones get modification time 0.
+//! mode 0700 and get what is theirs when everything is in them; new ones get modification time 0. Those that were
+//! there before keep what they have.
 //!
-//! Files are links to their objects where that changes nothing (the module `files` has the table). The cache of uncompressed
-//! objects that ostree keeps in `archive` repositories is not used: such files are always copies.
+//! Files are links to their objects where that changes nothing (the module `files` has the table).
 
+mod copy;
+mod error;
 mod files;
+mod link;
+mod options;
+mod whiteouts;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -27,107 +32,16 @@ use rustix::io::Errno;
 
 use super::DirTreeSource;
 use crate::checksum::{DirMetaId, DirTreeId, FileId};
-use crate::object::{DirMeta, Name, Xattrs};
-use crate::path_error::{At, PathError, SystemError};
-use crate::repo::{ReadError, Repo, RepoMode};
+use crate::object::{DirMeta, DirTree, Name, Xattrs};
+use crate::path_error::At;
+use crate::repo::{Repo, RepoMode, UncompressedCache};
+
+pub use self::error::CheckoutError;
+use self::error::system;
+pub use self::options::{CheckoutOptions, Overwrite, Ownership};
 
 /// What of a directory's mode `bare-user-only` keeps.
 const BARE_USER_ONLY_BITS: u32 = 0o775;
-
-/// Whom the files belong to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ownership {
-    /// Whom the tree says; only root can do that.
-    #[default]
-    AsStored,
-    /// Who runs this process.
-    User,
-}
-
-/// What to do where something already stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overwrite {
-    /// The destination must not exist.
-    #[default]
-    Refuse,
-    /// Directories merge, files are replaced.
-    Union,
-    /// Directories merge, what is there stays.
-    UnionAdd,
-}
-
-/// How a tree is checked out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CheckoutOptions {
-    /// Whom the files belong to.
-    pub ownership: Ownership,
-    /// What to do where something already stands.
-    pub overwrite: Overwrite,
-    /// Links no file to its object, and leaves the times alone.
-    pub force_copy: bool,
-    /// Makes it an error if a file that has content cannot be linked.
-    pub require_hard_links: bool,
-    /// Takes the mode bits that `bare-user-only` does not know from directories.
-    pub bare_user_only_dirs: bool,
-}
-
-/// Why a tree could not be checked out. What was made until then stays.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckoutError {
-    /// A directory could not be made, often because there is one.
-    #[error("mkdirat: {cause}")]
-    MakeDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        cause: SystemError,
-    },
-    /// What stands where a directory should be cannot be opened as one.
-    #[error("opendir({name}): {cause}")]
-    OpenDir {
-        /// Its name.
-        name: String,
-        /// What the system said.
-        cause: SystemError,
-    },
-    /// A file cannot take the place of what is there.
-    #[error("renameat({temporary}, {name}): {cause}")]
-    Replace {
-        /// The file's name for the time being.
-        temporary: String,
-        /// Its name.
-        name: String,
-        /// What the system said.
-        cause: SystemError,
-    },
-    /// Links are demanded where the repository mode has none.
-    #[error("{mode} repository mode {what}")]
-    NoHardLink {
-        /// How ostree calls the mode.
-        mode: &'static str,
-        /// Why not.
-        what: &'static str,
-    },
-    /// Links are demanded and copies forbidden.
-    #[error("Cannot specify both --require-hardlinks and --force-copy")]
-    LinkAndCopy,
-    /// An object's content is not as long as its header says.
-    #[error("file object {id} has {actual} bytes where {expected} were announced")]
-    Size {
-        /// The object.
-        id: FileId,
-        /// Bytes announced.
-        expected: u64,
-        /// Bytes that came.
-        actual: u64,
-    },
-    /// An object could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The file system refused.
-    #[error(transparent)]
-    Path(#[from] PathError),
-}
 
 /// Makes the stored directory `tree` with the metadata `meta` at `destination`.
 pub fn checkout(
@@ -137,28 +51,45 @@ pub fn checkout(
     destination: &Path,
     options: &CheckoutOptions,
 ) -> Result<(), CheckoutError> {
+    checkout_watched(repo, tree, meta, destination, options, &mut || {})
+}
+
+/// The same; `made` is called after every file and every directory.
+pub fn checkout_watched(
+    repo: &Repo,
+    tree: &DirTreeId,
+    meta: &DirMetaId,
+    destination: &Path,
+    options: &CheckoutOptions,
+    made: &mut dyn FnMut(),
+) -> Result<(), CheckoutError> {
     let checkout = Checkout::new(repo, options)?;
-    let root = checkout.root(destination, Some(meta))?;
-    let mut open = vec![checkout.fill(root, tree)?];
+    let above = Above {
+        fd: CWD,
+        path: Path::new(""),
+        relative: "",
+    };
+    let mut open = Vec::new();
+    open.extend(checkout.directory(&above, destination, (tree, meta), made)?);
     while let Some(dir) = open.last_mut() {
-        match dir.ahead.pop() {
-            Some((name, (tree, meta))) => {
-                let made = checkout.subdirectory(dir, &name, &meta)?;
-                let filled = checkout.fill(made, &tree)?;
-                open.push(filled);
-            }
-            None => {
-                if let Some(dir) = open.pop() {
-                    checkout.finish(&dir)?;
-                }
-            }
-        }
+        let Some((name, (tree, meta))) = dir.ahead.pop() else {
+            checkout.finish(dir)?;
+            open.pop();
+            continue;
+        };
+        let above = Above {
+            fd: dir.fd.as_fd(),
+            path: &dir.path,
+            relative: &dir.relative,
+        };
+        let below = checkout.directory(&above, Path::new(name.as_str()), (&tree, &meta), made)?;
+        open.extend(below);
     }
     Ok(())
 }
 
 /// Makes the stored file `file` as `name` in the directory `destination`, which is made with mode 0700 if it is not
-/// there.
+/// there. [`CheckoutOptions::skip`] has no effect.
 pub fn checkout_file(
     repo: &Repo,
     name: &Name,
@@ -167,7 +98,14 @@ pub fn checkout_file(
     options: &CheckoutOptions,
 ) -> Result<(), CheckoutError> {
     let checkout = Checkout::new(repo, options)?;
-    let dir = checkout.root(destination, None)?;
+    make_dir(CWD, destination, destination, true)?;
+    let dir = OpenDir {
+        fd: open_dir(CWD, destination, OFlags::empty())?,
+        path: destination.to_owned(),
+        relative: String::new(),
+        meta: None,
+        ahead: Vec::new(),
+    };
     checkout.file(&dir, name, file)
 }
 
@@ -176,14 +114,27 @@ struct Checkout<'a> {
     options: &'a CheckoutOptions,
     ownership: Ownership,
     dir_bits: u32,
+    /// Where `archive` keeps plain copies, if they are to be used.
+    cache: Option<UncompressedCache>,
+    /// The file system of the repository, if everything must be on it.
+    device: Option<u64>,
     /// Numbers names for the time being.
     temporaries: AtomicU64,
+}
+
+/// Where a directory is made.
+struct Above<'a> {
+    fd: BorrowedFd<'a>,
+    path: &'a Path,
+    relative: &'a str,
 }
 
 /// A directory being filled.
 struct OpenDir {
     fd: OwnedFd,
     path: PathBuf,
+    /// Its path in the tree, with a slash at both ends, as skip lists have it.
+    relative: String,
     /// What it gets in the end, if it is new.
     meta: Option<DirMeta>,
     /// Subdirectories still to be made, the next one last.
@@ -195,89 +146,137 @@ impl<'a> Checkout<'a> {
         if options.require_hard_links && options.force_copy {
             return Err(CheckoutError::LinkAndCopy);
         }
+        if options.overwrite == Overwrite::UnionIdentical && !options.require_hard_links {
+            return Err(CheckoutError::IdenticalCopies);
+        }
         let user_only = repo.mode() == RepoMode::BareUserOnly;
+        let ownership = match user_only {
+            true => Ownership::User,
+            false => options.ownership,
+        };
+        let cached = options.uncompressed_cache && ownership == Ownership::User;
+        let cache = match cached {
+            true => repo.uncompressed_cache().map_err(Box::new)?,
+            false => None,
+        };
+        let device = match options.require_hard_links {
+            true => Some(
+                rustix::fs::stat(repo.path())
+                    .at("stat", repo.path())?
+                    .st_dev,
+            ),
+            false => None,
+        };
         Ok(Checkout {
             repo,
             options,
-            ownership: if user_only {
-                Ownership::User
-            } else {
-                options.ownership
-            },
+            ownership,
             dir_bits: if user_only || options.bare_user_only_dirs {
                 BARE_USER_ONLY_BITS
             } else {
                 0o7777
             },
+            cache,
+            device,
             temporaries: AtomicU64::new(0),
         })
     }
 
-    /// The destination itself. Only here a link to a directory is followed: the user named it.
-    fn root(&self, destination: &Path, meta: Option<&DirMetaId>) -> Result<OpenDir, CheckoutError> {
-        // A single file may go into a directory that is there.
-        let merge = meta.is_none() || self.options.overwrite != Overwrite::Refuse;
-        let new = make_dir(CWD, destination, destination, merge)?;
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(destination, flags, Mode::empty());
-        let fd = fd.map_err(|e| not_a_dir(destination.display().to_string(), e))?;
-        let meta = meta
-            .filter(|_| new)
-            .map(|meta| self.repo.dirmeta(meta))
-            .transpose()?;
-        Ok(OpenDir {
-            fd,
-            path: destination.to_owned(),
-            meta,
-            ahead: Vec::new(),
-        })
+    /// Makes a directory and the files in it, and notes its subdirectories; nothing if it is to be skipped.
+    fn directory(
+        &self,
+        above: &Above<'_>,
+        name: &Path,
+        (tree, meta): (&DirTreeId, &DirMetaId),
+        made: &mut dyn FnMut(),
+    ) -> Result<Option<OpenDir>, CheckoutError> {
+        let stored = self.repo.dirtree(tree)?;
+        let meta = self.repo.dirmeta(meta)?;
+        let is_root = above.relative.is_empty();
+        let relative = match is_root {
+            true => "/".to_owned(),
+            false => format!("{}{}/", above.relative, name.display()),
+        };
+        if self.options.skip.contains(&relative) {
+            return Ok(None);
+        }
+        if self.options.whiteouts && stored.files.contains_key(whiteouts::OPAQUE) {
+            whiteouts::remove(above.fd, name, &above.path.join(name))?;
+        }
+        let dir = self.open(above, name, is_root, meta, relative)?;
+        self.fill(dir, stored, made).map(Some)
     }
 
-    fn subdirectory(
+    /// Only the destination itself may be a link to a directory: the user named it.
+    fn open(
         &self,
-        parent: &OpenDir,
-        name: &Name,
-        meta: &DirMetaId,
+        above: &Above<'_>,
+        name: &Path,
+        is_root: bool,
+        meta: DirMeta,
+        relative: String,
     ) -> Result<OpenDir, CheckoutError> {
-        let path = parent.path.join(name.as_str());
+        let path = above.path.join(name);
         let merge = self.options.overwrite != Overwrite::Refuse;
-        let new = make_dir(parent.fd.as_fd(), Path::new(name.as_str()), &path, merge)?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&parent.fd, name.as_str(), flags, Mode::empty());
-        let fd = fd.map_err(|e| not_a_dir(name.to_string(), e))?;
-        let meta = if new {
-            Some(self.repo.dirmeta(meta)?)
-        } else {
-            None
+        let new = make_dir(above.fd, name, &path, merge)?;
+        let follow = match is_root {
+            true => OFlags::empty(),
+            false => OFlags::NOFOLLOW,
         };
+        let fd = open_dir(above.fd, name, follow)?;
+        if let Some(repository) = self.device {
+            let destination = rustix::fs::fstat(&fd).at("stat", &path)?.st_dev;
+            if destination != repository {
+                return Err(CheckoutError::Devices {
+                    repository,
+                    destination,
+                });
+            }
+        }
+        if new && self.ownership == Ownership::AsStored {
+            set_xattrs(&fd, &meta.xattrs).at("set the xattrs of", &path)?;
+        }
         Ok(OpenDir {
             fd,
             path,
-            meta,
+            relative,
+            meta: new.then_some(meta),
             ahead: Vec::new(),
         })
     }
 
     /// Makes the files of a directory and notes its subdirectories.
-    fn fill(&self, mut dir: OpenDir, tree: &DirTreeId) -> Result<OpenDir, CheckoutError> {
-        let stored = self.repo.dirtree(tree)?;
+    fn fill(
+        &self,
+        mut dir: OpenDir,
+        stored: DirTree,
+        made: &mut dyn FnMut(),
+    ) -> Result<OpenDir, CheckoutError> {
         for (name, file) in &stored.files {
-            self.file(&dir, name, file)?;
+            if !self.skips(&dir, name) {
+                self.file(&dir, name, file)?;
+            }
+            made();
         }
         dir.ahead = stored.dirs.into_iter().rev().collect();
+        made();
         Ok(dir)
+    }
+
+    fn skips(&self, dir: &OpenDir, name: &Name) -> bool {
+        let skip = &self.options.skip;
+        !skip.is_empty() && skip.contains(&format!("{}{name}", dir.relative))
     }
 
     /// Gives a new directory what is its own, now that nothing more goes into it.
     fn finish(&self, dir: &OpenDir) -> Result<(), CheckoutError> {
         let Some(meta) = &dir.meta else { return Ok(()) };
+        let mode = Mode::from_raw_mode(meta.mode & self.dir_bits);
+        rustix::fs::fchmod(&dir.fd, mode).at("change the mode of", &dir.path)?;
         if self.ownership == Ownership::AsStored {
             rustix::fs::fchown(&dir.fd, uid(meta.uid), gid(meta.gid))
                 .at("change the owner of", &dir.path)?;
-            set_xattrs(&dir.fd, &meta.xattrs).at("set the xattrs of", &dir.path)?;
         }
-        let mode = Mode::from_raw_mode(meta.mode & self.dir_bits);
-        rustix::fs::fchmod(&dir.fd, mode).at("change the mode of", &dir.path)?;
         if !self.options.force_copy {
             rustix::fs::futimens(&dir.fd, &MODIFIED_AT_ZERO).at("set the time of", &dir.path)?;
         }
@@ -313,15 +312,12 @@ fn make_dir(
     }
 }
 
-fn not_a_dir(name: String, errno: Errno) -> CheckoutError {
-    CheckoutError::OpenDir {
-        name,
-        cause: system(errno),
-    }
-}
-
-fn system(errno: Errno) -> SystemError {
-    std::io::Error::from(errno).into()
+fn open_dir(parent: BorrowedFd<'_>, name: &Path, more: OFlags) -> Result<OwnedFd, CheckoutError> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | more;
+    rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|e| CheckoutError::OpenDir {
+        name: name.display().to_string(),
+        cause: system(e),
+    })
 }
 
 /// The owner to set; the one number that the kernel takes for "leave it" means the same here.

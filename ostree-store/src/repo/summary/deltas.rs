@@ -1,0 +1,1 @@
+//! The static deltas that a repository offers.

@@ -1,0 +1,1 @@
+//! The summary of a repository as it is now.
