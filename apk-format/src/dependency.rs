@@ -29,6 +29,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::adb::schema::matches;
 use crate::digest::{Digest, DigestError};
 use crate::version::{self, Version, VersionError};
 
@@ -197,7 +198,25 @@ impl Op {
     pub const PREFIX: Op = Op(8 | 2);
     /// `><`: not a comparison of versions but of identities.
     pub const IDENTITY: Op = Op(1 | 4);
-    const ANY: Op = Op(1 | 2 | 4);
+    /// `<`, `=` and `>` together: any version, and none.
+    pub const ANY: Op = Op(1 | 2 | 4);
+
+    /// The set that the bits of a v3 file stand for, which have another order; a conflict is left out.
+    pub(crate) fn from_matches(bits: u64) -> Op {
+        let mut op = Op(0);
+        for (bit, part) in MATCHES {
+            if bits & bit != 0 {
+                op = op | part;
+            }
+        }
+        op
+    }
+
+    /// The bits of a v3 file that stand for this set.
+    pub(crate) fn matches(self) -> u64 {
+        let bits = MATCHES.iter().filter(|(_, part)| self.contains(*part));
+        bits.map(|(bit, _)| bit).sum()
+    }
 
     /// Reads a run of `<`, `>`, `=` and `~`; `None` for the empty text and for any other character.
     pub fn parse(text: &str) -> Option<Op> {
@@ -228,6 +247,14 @@ impl Op {
         })
     }
 }
+
+/// How v3 files number the outcomes.
+const MATCHES: [(u64, Op); 4] = [
+    (matches::EQUAL, Op::EQUAL),
+    (matches::LESS, Op::LESS),
+    (matches::GREATER, Op::GREATER),
+    (matches::FUZZY, Op::FUZZY),
+];
 
 impl std::ops::BitOr for Op {
     type Output = Op;
@@ -368,6 +395,19 @@ pub fn split_name_version(text: &str) -> Option<(&str, &str)> {
         .take(2)
         .filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)))
         .find(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Splits an atom without looking at its version: whether it is a conflict, its name, the operator and what follows.
+///
+/// The name may have a tag. `None` for the empty text, and for an operator with nothing behind it.
+pub fn split(text: &str) -> Option<(bool, &str, Option<Op>, &str)> {
+    let (conflict, rest) = match text.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (name, op, version) = split_operator(rest);
+    let complete = op.is_none() || !version.is_empty();
+    (!text.is_empty() && complete).then_some((conflict, name, op, version))
 }
 
 fn fold(byte: u8) -> u8 {

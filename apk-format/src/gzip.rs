@@ -74,25 +74,6 @@ impl<R: Read> Members<R> {
         Ok(self.fill()?.is_empty())
     }
 
-    /// The beginning of what is left; shorter than `length` only at the end of the file.
-    pub(crate) fn peek(&mut self, length: usize) -> io::Result<&[u8]> {
-        while self.end - self.start < length {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-            let more = read_some(
-                &mut self.source,
-                self.buffer.get_mut(self.end..).unwrap_or_default(),
-            )?;
-            if more == 0 {
-                break;
-            }
-            self.end += more;
-        }
-        let end = self.end.min(self.start + length);
-        Ok(self.buffer.get(self.start..end).unwrap_or_default())
-    }
-
     /// The number of compressed bytes used so far.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
@@ -347,13 +328,5 @@ mod tests {
         assert!(members.start_member(Hashes::all(), 5000).unwrap());
         let error = io::copy(&mut members, &mut io::sink()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn peek_does_not_consume() {
-        let mut members = Members::new(&b"abc"[..]);
-        assert_eq!(members.peek(2).unwrap(), b"ab");
-        assert_eq!(members.peek(9).unwrap(), b"abc");
-        assert_eq!(members.offset(), 0);
     }
 }

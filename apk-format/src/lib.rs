@@ -5,16 +5,18 @@
 //! | [`version`] | versions, and which is newer |
 //! | [`dependency`] | what packages want, refuse and provide |
 //! | [`digest`] | SHA-1 and SHA-256 in the forms apk writes |
-//! | [`index`] | what a repository offers: `APKINDEX.tar.gz` |
+//! | [`glob`] | patterns over names |
+//! | [`index`] | what a repository offers: `APKINDEX.tar.gz` or `Packages.adb` |
 //! | [`signature`] | who vouches for an index or a package |
 //! | [`package`] | one `.apk` file, in one pass |
+//! | [`adb`] | the container of v3 files, and what is in it |
 //! | [`database`] | what a system holds: `lib/apk/db/*` and `etc/apk/world` |
 //! | [`stanza`] | the paragraphs that index and database are made of |
 //!
 //! No function opens a file: all take text, bytes or [`Read`](std::io::Read). Nothing in the input is trusted:
 //! no bytes make a reader panic, or use memory out of proportion to what it returns. The rules are those of
-//! apk-tools 3.0.6; what is written is what apk-tools 2.14 or 3.0 writes. Of the two package formats
-//! this is v2, the one Alpine publishes; v3 (ADB) files are recognised and refused.
+//! apk-tools 3.0.6; what is written is what apk-tools 2.14 or 3.0 writes. Both package formats are
+//! known: v2, which Alpine publishes, and v3 (ADB), which OpenWrt does; they are seen alike.
 //!
 //! ```
 //! # let index_file = include_bytes!("../../fixtures/samples/v2/x86_64/APKINDEX.tar.gz");
@@ -33,9 +35,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod adb;
 pub mod database;
 pub mod dependency;
 pub mod digest;
+pub mod glob;
 mod gzip;
 pub mod index;
 pub mod package;
@@ -51,11 +55,16 @@ pub use database::{
 };
 pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
 pub use digest::{Digest, DigestError};
-pub use index::{Index, IndexError, Record, RecordError, RecordProblem, Uninstallable};
-pub use package::{
-    Entry, EntryKind, InfoError, Member, Package, PackageError, PackageInfo, PathError, Script,
-    ScriptKind,
+pub use index::{
+    Index, IndexDraft, IndexDraftError, IndexError, Record, RecordError, RecordProblem,
+    Uninstallable,
 };
-pub use signature::{Algorithm, KeyError, KeyRing, SignatureError, Trust};
+pub use package::{
+    Contents, Directories, Draft, DraftError, Entry, EntryKind, InfoError, Member, Package,
+    PackageError, PackageInfo, PathError, Script, ScriptKind,
+};
+pub use signature::{
+    Algorithm, KeyError, KeyId, KeyRing, PrivateKey, SignatureError, SigningError, Trust,
+};
 pub use ustar::ArchiveError;
 pub use version::{Version, VersionError};

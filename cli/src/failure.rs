@@ -16,6 +16,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use ostree_store::object::WriteError;
 use ostree_store::repo::RevError;
 
 use crate::face::Face;
@@ -168,7 +169,10 @@ fn help_for(error: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 
 /// An error and its causes, joined by `: `.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    if let Some(refusal) = refusal(error) {
+        return in_plain_words(refusal);
+    }
     let mut message = in_plain_words(error);
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -180,6 +184,17 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     message
+}
+
+/// The cause that has nothing to do with what was being written, so that ostree does not say what that was.
+fn refusal<'e>(mut error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    loop {
+        let found = error.downcast_ref::<WriteError>();
+        if let Some(WriteError::FreeSpace { .. } | WriteError::ReadOnlyMode) = found {
+            return Some(error);
+        }
+        error = error.source()?;
+    }
 }
 
 /// The words of an error without the number that the standard library adds to those of the system.

@@ -3,6 +3,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`face`] | under which name it was started, and what follows from that |
+//! | [`apk`] | the face of apk, a room of its own |
 //! | [`app`] | global options, the commands, the one match that dispatches |
 //! | [`commands`] | a file for each command: its arguments and its `run` |
 //! | [`console`] | stdout is data, stderr is talk |
@@ -11,6 +12,7 @@
 //! | [`size`] | bytes for people |
 //! | [`timestamp`] | which time is meant |
 
+mod apk;
 mod app;
 mod commands;
 mod console;
@@ -26,7 +28,11 @@ use std::process::ExitCode;
 use face::Face;
 
 fn main() -> ExitCode {
-    let (face, args) = Face::of(std::env::args_os().collect());
+    let args: Vec<_> = std::env::args_os().collect();
+    if let Some(words) = apk::asked(&args) {
+        return apk::run(words);
+    }
+    let (face, args) = Face::of(args);
     match face.parse(args).and_then(|request| app::run(request, face)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(face),

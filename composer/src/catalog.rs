@@ -73,6 +73,9 @@ impl CatalogError {
                 SignatureError::UnknownKey { .. } => {
                     "put the public key into a directory of repositories.keys, under the name it is signed with".into()
                 }
+                SignatureError::UnknownId { .. } => {
+                    "put the public key with that id into a directory of repositories.keys".into()
+                }
                 SignatureError::Bad { .. } => {
                     "copy or make the index again; if another key has this name, use the repository's own".into()
                 }

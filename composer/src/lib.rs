@@ -16,12 +16,14 @@ pub mod directories;
 pub mod event;
 pub mod foreign;
 pub mod import;
+pub mod inventory;
 pub mod layer;
 pub mod manifest;
 pub mod message;
 pub mod overlay;
 mod plan;
 pub mod resolve;
+pub mod root;
 pub mod union;
 
 use std::collections::HashMap;

@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-
 /// An I/O error with the thing that was being done, and to what.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
@@ -55,11 +53,15 @@ impl From<io::Error> for SystemError {
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.raw_os_error() {
-            Some(nix::libc::ELOOP) => f.write_str("Too many levels of symbolic links"), // as in glibc
-            Some(code) => f.write_str(Errno::from_raw(code).desc()),
-            None => fmt::Display::fmt(&self.0, f),
-        }
+        let text = self.0.to_string();
+        let number = self.0.raw_os_error();
+        let suffix = number.map(|number| format!(" (os error {number})"));
+        f.write_str(
+            suffix
+                .as_deref()
+                .and_then(|suffix| text.strip_suffix(suffix))
+                .unwrap_or(&text),
+        )
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `lib/apk/db/scripts.tar`, `scripts.tar.gz` | [`ScriptArchive`] |
 //! | `lib/apk/db/triggers` | [`Triggers`] |
 //! | `etc/apk/world` | [`World`] |
+//! | `etc/apk/repositories` | [`RepositoryReader`] |
 //!
 //! Each is read and written byte for byte as apk does, in the [`Dialect`] of 2.14 or 3.0.
 //!
@@ -22,6 +23,7 @@
 
 mod dialect;
 mod installed;
+mod repositories;
 mod scripts;
 mod triggers;
 mod world;
@@ -29,6 +31,10 @@ mod world;
 pub use dialect::{Dialect, DialectError, DirectoryOrder};
 pub use installed::{
     Flags, InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, xattr_hash,
+};
+pub use repositories::{
+    IndexFile, ListedRepository, RepositoryLineError, RepositoryReader, SubstituteError,
+    local_path, substitute,
 };
 pub use scripts::{ScriptArchive, ScriptArchiveError, ScriptEntry};
 pub use triggers::{Trigger, Triggers, TriggersError};

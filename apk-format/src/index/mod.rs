@@ -1,5 +1,8 @@
 //! What a repository offers: the index, one record for each package.
 //!
+//! An index is an archive with a text in it (v2) or an [ADB file](crate::adb) (v3); [`Index::read`] gives the same of
+//! both. A v3 index may list v2 packages.
+//!
 //! ```
 //! use apk_format::{Index, Record};
 //!
@@ -13,12 +16,20 @@
 //! # Ok::<(), apk_format::RecordError>(())
 //! ```
 
+mod error;
+mod make;
 mod record;
 mod v2;
+mod v3;
 
+use std::io::{Cursor, Read};
+
+use crate::signature::{KeyRing, Trust};
+
+pub use error::IndexError;
+pub use make::{IndexDraft, IndexDraftError};
 pub use record::{Record, RecordError, RecordProblem, Uninstallable};
 pub(crate) use record::{atoms, decimal, low_16_bits, number};
-pub use v2::IndexError;
 
 /// Everything one repository offers for one architecture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,9 +38,29 @@ pub struct Index {
     pub description: Option<String>,
     /// In the order of the file. Several versions of one name may be listed.
     pub records: Vec<Record>,
+    /// Where the packages are, as a v3 index may say: a path with `${name}`, `${version}`, `${arch}` and `${hash:8}`
+    /// in it. `None` for `${name}-${version}.apk`.
+    pub pkgname_spec: Option<String>,
 }
 
 impl Index {
+    /// Reads an index of either format to its end and checks its signature before looking at a record.
+    ///
+    /// With [`Trust::AllowUntrusted`] a missing signature or an unknown key is fine; a bad signature by a known
+    /// key never is.
+    pub fn read(mut reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
+        let mut magic = Vec::new();
+        let read = reader.by_ref().take(3).read_to_end(&mut magic);
+        read.map_err(|source| IndexError::Read { offset: 0, source })?;
+        let is_v3 = magic == b"ADB";
+        let whole = Cursor::new(magic).chain(reader);
+        if is_v3 {
+            v3::read(whole, keys, trust)
+        } else {
+            v2::read(whole, keys, trust)
+        }
+    }
+
     /// Reads the records of a file `APKINDEX`, outside its archive.
     pub fn parse_records(text: &str) -> Result<Vec<Record>, RecordError> {
         crate::stanza::split(text)

@@ -62,6 +62,8 @@ pub struct Record {
     pub provides: Vec<Provide>,
     /// `i`: all of these bring the package in; empty for never.
     pub install_if: Vec<Dependency>,
+    /// Words that say something of the package; in v3 indexes, and written into databases (`g`) only.
+    pub tags: Vec<String>,
     /// Why the package may not be installed, though it is listed.
     pub uninstallable: Option<Uninstallable>,
     /// Atoms of `p` and `i` that were left out, as `letter:atom`, and letters nobody knows, as `letter:`.
@@ -100,6 +102,7 @@ impl Record {
             depends: Vec::new(),
             provides: Vec::new(),
             install_if: Vec::new(),
+            tags: Vec::new(),
             uninstallable: None,
             ignored: Vec::new(),
         }

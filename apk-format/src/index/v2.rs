@@ -7,73 +7,25 @@
 //!
 //! The signature covers all compressed bytes after the signature members.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use crate::gzip::{Hashes, Joined, Members};
-use crate::index::{Index, RecordError};
-use crate::signature::{self, KeyRing, SignatureError, Signatures, Trust};
+use crate::index::{Index, IndexError};
+use crate::signature::{self, KeyRing, Signatures, Trust};
 use crate::ustar::{Archive, ArchiveError, Header};
 
-impl Index {
-    /// Reads `APKINDEX.tar.gz` to its end and checks its signature before looking at a record.
-    ///
-    /// With [`Trust::AllowUntrusted`] a missing signature or an unknown key is fine; a bad signature by a known
-    /// key never is.
-    pub fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
-        let mut members = Members::new(reader);
-        let at = |offset| move |source| IndexError::Read { offset, source };
-        if members.peek(3).map_err(at(0))? == b"ADB" {
-            return Err(IndexError::Version3);
-        }
-        let mut found = Found::default();
-        let result = found.collect(&mut members);
-        let offset = members.offset();
-        result.map_err(|source| IndexError::Archive { offset, source })?;
-        if found.records.is_none() {
-            return Err(IndexError::NoRecords);
-        }
-        found.signatures.verify(members.hashes(), keys, trust)?;
-        found.into_index()
+/// Reads `APKINDEX.tar.gz` to its end and checks its signature before looking at a record.
+pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
+    let mut members = Members::new(reader);
+    let mut found = Found::default();
+    let result = found.collect(&mut members);
+    let offset = members.offset();
+    result.map_err(|source| IndexError::Archive { offset, source })?;
+    if found.records.is_none() {
+        return Err(IndexError::NoRecords);
     }
-}
-
-/// Why an index could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// Reading failed.
-    #[error("cannot read the index at byte {offset}")]
-    Read {
-        /// In the compressed file.
-        offset: u64,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// The compressed archive is broken.
-    #[error("the index is broken at byte {offset}")]
-    Archive {
-        /// In the compressed file.
-        offset: u64,
-        /// What is wrong there.
-        source: ArchiveError,
-    },
-    /// The index is in the format of apk 3.
-    #[error("the index is in the v3 (ADB) format, which is not supported yet")]
-    Version3,
-    /// The index is not trusted.
-    #[error("the index is not trusted")]
-    Signature(#[from] SignatureError),
-    /// The archive is no index.
-    #[error("the index archive holds no file APKINDEX")]
-    NoRecords,
-    /// The file APKINDEX is no text.
-    #[error("APKINDEX is not UTF-8 at byte {offset}")]
-    NotUtf8 {
-        /// In the decompressed file.
-        offset: usize,
-    },
-    /// A record cannot be read.
-    #[error("APKINDEX cannot be read")]
-    Record(#[from] RecordError),
+    found.signatures.verify(members.hashes(), keys, trust)?;
+    found.into_index()
 }
 
 #[derive(Default)]
@@ -145,6 +97,7 @@ impl Found {
         Ok(Index {
             description,
             records: Index::parse_records(text)?,
+            pkgname_spec: None,
         })
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Control {
     pub(crate) hashes: Hashes,
     pub(crate) identity: Digest,
     pub(crate) info: PackageInfo,
+    /// `.PKGINFO` as it is, because an index is made of it line by line.
+    pub(crate) info_text: String,
     pub(crate) datahash: Digest,
     pub(crate) scripts: Vec<Script>,
 }
@@ -207,10 +209,10 @@ impl Found {
         hashes: &Hashes,
     ) -> Result<Control, PackageError> {
         let bytes = self.info.ok_or(PackageError::NoInfo)?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| InfoError::NotUtf8 {
-            offset: error.valid_up_to(),
+        let info_text = String::from_utf8(bytes).map_err(|error| InfoError::NotUtf8 {
+            offset: error.utf8_error().valid_up_to(),
         })?;
-        let info = PackageInfo::parse(text)?;
+        let info = PackageInfo::parse(&info_text)?;
         let datahash = info.datahash.ok_or(PackageError::NoDataHash)?;
         self.scripts.sort_by_key(|script| script.kind);
         let identity = Digest::Sha1(hashes.sha1());
@@ -219,6 +221,7 @@ impl Found {
             hashes: hashes.clone(),
             identity,
             info,
+            info_text,
             datahash,
             scripts: self.scripts,
         })

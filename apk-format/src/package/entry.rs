@@ -1,4 +1,4 @@
-//! One file of a package, as the data member describes it.
+//! One file of a package; here, as the data member of a v2 package describes it.
 //!
 //! | rule | here |
 //! |---|---|
@@ -26,20 +26,20 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Permissions with setuid, setgid and sticky bits: at most `0o7777`.
     pub mode: u32,
-    /// The number in the header; counts only if the installed system does not know `uname`.
+    /// The number in the header, 65534 in v3 packages; counts only if the installed system does not know `uname`.
     pub uid: u32,
-    /// The number in the header; counts only if the installed system does not know `gname`.
+    /// The number in the header, 65534 in v3 packages; counts only if the installed system does not know `gname`.
     pub gid: u32,
     /// The owner's name, perhaps empty.
     pub uname: String,
     /// The group's name, perhaps empty.
     pub gname: String,
-    /// Unix seconds.
+    /// Unix seconds; 0 for directories of v3 packages, which have none.
     pub mtime: u64,
     /// Extended attributes by their full names, such as `security.capability`.
     pub xattrs: BTreeMap<String, Vec<u8>>,
-    /// SHA-1 of the content of a file or of the target of a symlink, as the package claims and as is verified.
-    /// Always there for files, normally for symlinks, never for anything else.
+    /// Digest of the content of a file or of the target of a symlink: SHA-1 in v2 packages, as they claim and as is
+    /// verified, SHA-256 in v3 packages. Always there for files, normally for symlinks, never for anything else.
     pub checksum: Option<Digest>,
 }
 
@@ -166,7 +166,7 @@ fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") && !name.starts_with(b"./") && !name.starts_with(b"../") && name != b".."
 }
 
-fn check_path(name: &[u8]) -> Result<String, PathError> {
+pub(super) fn check_path(name: &[u8]) -> Result<String, PathError> {
     let path = std::str::from_utf8(name).map_err(|_| PathError::NotUtf8)?;
     let path = path.strip_suffix('/').unwrap_or(path);
     if name.starts_with(b"/") {
@@ -204,7 +204,7 @@ fn kind(header: &Header) -> Result<EntryKind, PathError> {
     })
 }
 
-fn symlink_target(link: &[u8]) -> Result<String, PathError> {
+pub(super) fn symlink_target(link: &[u8]) -> Result<String, PathError> {
     let target = std::str::from_utf8(link).map_err(|_| PathError::Target)?;
     if target.is_empty() || target.len() > PATH_LIMIT || target.contains('\0') {
         return Err(PathError::Target);

@@ -1,4 +1,4 @@
-//! `.PKGINFO`: what a package says of itself.
+//! What a package says of itself; here, in the `.PKGINFO` of a v2 package.
 //!
 //! Lines `key = value`, split at the first ` = `. Empty lines, lines that begin with `#` and lines without ` = `
 //! are ignored. There are no escapes.
@@ -30,7 +30,7 @@ use crate::digest::Digest;
 use crate::index::{Record, Uninstallable, decimal, low_16_bits};
 use crate::version::Version;
 
-/// The content of `.PKGINFO`.
+/// What a package says of itself. The names of the fields are those of `.PKGINFO`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageInfo {
     /// `pkgname`
@@ -71,6 +71,12 @@ pub struct PackageInfo {
     pub triggers: Vec<String>,
     /// `datahash`: SHA-256 of the compressed data member.
     pub datahash: Option<Digest>,
+    /// Packages that would go well with this one, which apk does not look at; in v3 packages only.
+    pub recommends: Vec<Dependency>,
+    /// Words that say something of the package, for whoever looks for them; in v3 packages only.
+    pub tags: Vec<String>,
+    /// On which part of the system it is installed, normally 0; in v3 packages only.
+    pub layer: u64,
     /// Atoms that could not be read, with their key, in order.
     pub malformed: Vec<(String, String)>,
     /// Keys that mean nothing to apk, such as `packager`, in order.
@@ -130,6 +136,7 @@ impl PackageInfo {
         record.depends.clone_from(&self.depends);
         record.provides.clone_from(&self.provides);
         record.install_if.clone_from(&self.install_if);
+        record.tags.clone_from(&self.tags);
         for (key, atom) in &self.malformed {
             match key.as_str() {
                 "depend" => {
@@ -165,6 +172,9 @@ impl PackageInfo {
             replaces_priority: 0,
             triggers: Vec::new(),
             datahash: None,
+            recommends: Vec::new(),
+            tags: Vec::new(),
+            layer: 0,
             malformed: Vec::new(),
             other: Vec::new(),
         }

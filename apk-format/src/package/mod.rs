@@ -8,12 +8,22 @@
 //! | control | `.PKGINFO`, scripts `.pre-install` … | identity (SHA-1), and what is signed |
 //! | data | directories and files | data hash (SHA-256), in `.PKGINFO` |
 //!
-//! Everything is read in one pass, forwards, in memory that does not depend on the size of the package:
+//! A v3 package is an [ADB file](crate::adb): values that describe the package and its files, signatures, then a block
+//! for the content of each file. Whoever reads a package need not know which of the two it is:
 //!
-//! 1. [`Package::open`] reads up to the end of the control member;
+//! | | v2 | v3 |
+//! |---|---|---|
+//! | identity | SHA-1 of the compressed control member | SHA-256 of the values |
+//! | checksum of a file, symlink | SHA-1 of content, target | SHA-256 of content, target |
+//! | owners | names and numbers | names; the number is 65534 |
+//! | order of entries | that of the archive | sorted; a directory may have no entry of its own |
+//!
+//! Everything is read in one pass, forwards, in memory that does not depend on the size of the files:
+//!
+//! 1. [`Package::open`] reads everything before the data;
 //! 2. [`Package::check_identity`] or [`Package::verify_signature`] says whether this is the package meant;
 //! 3. [`Package::next_entry`] and [`Read`](std::io::Read) on the package give the files;
-//! 4. [`Package::finish`] says whether all of it was what the control member promises. **Nothing read in step 3
+//! 4. [`Package::finish`] says whether all of it was what was promised. **Nothing read in step 3
 //!    may be trusted before.**
 //!
 //! ```
@@ -39,10 +49,18 @@
 
 mod control;
 mod entry;
+mod error;
 mod info;
+mod make;
+mod reader;
 mod v2;
+mod v3;
 
 pub use control::{Script, ScriptKind};
 pub use entry::{Entry, EntryKind, PathError};
+pub use error::{Member, PackageError};
 pub use info::{InfoError, PackageInfo};
-pub use v2::{Member, Package, PackageError};
+pub use make::{Contents, Directories, Draft, DraftError};
+pub(crate) use reader::Metadata;
+pub use reader::Package;
+pub(crate) use v3::info::info as info_from_view;

@@ -317,7 +317,7 @@ fn source(error: PackageError) -> ArchiveError {
 #[test]
 fn other_files_are_told_apart() {
     let error = failure(b"ADB.\0\0\0\0");
-    assert_error(&error, matches!(error, PackageError::Version3));
+    assert_error(&error, matches!(error, PackageError::Schema { .. }));
     let error = failure(b"");
     assert_error(
         &error,

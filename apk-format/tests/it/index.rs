@@ -135,10 +135,7 @@ fn order_and_descriptions_do_not_matter() {
 #[test]
 fn errors_say_what_is_wrong() {
     let text = |result: Result<Index, IndexError>| result.unwrap_err().to_string();
-    assert_eq!(
-        text(untrusted(b"ADBd")),
-        "the index is in the v3 (ADB) format, which is not supported yet"
-    );
+    assert_eq!(text(untrusted(b"ADBd")), "the ADB file is broken");
     assert_eq!(
         text(untrusted(b"")),
         "the index archive holds no file APKINDEX"
@@ -168,8 +165,8 @@ fn sorting_is_by_name_then_version() {
     let mut records = Index::parse_records(&text).unwrap();
     records[1].version = apk_format::Version::lenient("2");
     let mut index = Index {
-        description: None,
         records,
+        ..Index::default()
     };
     index.sort();
     let names: Vec<String> = index

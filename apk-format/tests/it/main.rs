@@ -9,13 +9,16 @@
 )]
 
 mod directory_order;
+mod dump;
 mod faults;
 mod index;
+mod making_v3;
 mod package;
 mod properties;
 mod real;
 mod recorded;
 mod samples;
+mod samples_v3;
 mod signatures;
 mod vectors;
 

@@ -170,10 +170,10 @@ proptest! {
             prop_assert_eq!(again.write(), written);
         }
         if let Ok(records) = Index::parse_records(&text) {
-            let index = Index { description: None, records };
+            let index = Index { records, ..Index::default() };
             let written = index.write_records();
             let records = Index::parse_records(&written).unwrap();
-            prop_assert_eq!(Index { description: None, records }.write_records(), written);
+            prop_assert_eq!(Index { records, ..Index::default() }.write_records(), written);
         }
     }
 

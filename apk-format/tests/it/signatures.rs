@@ -122,10 +122,14 @@ fn the_first_loadable_key_decides() {
         Ok(Some(demo.name().to_owned()))
     );
     let package = Package::open(&unknown_first[..]).unwrap();
-    let names: Vec<&str> = package.signature_names().collect();
+    let names = package.signature_names();
     assert_eq!(
         names,
-        [&*format!("DSA.{}", demo.name()), "RSA.nobody", &*demo_name]
+        [
+            format!("DSA.{}", demo.name()),
+            "RSA.nobody".to_owned(),
+            demo_name
+        ]
     );
 }
 

@@ -20,7 +20,7 @@ use ostree_store::checksum::{Checksum, CommitId};
 use ostree_store::gvariant::{Type, Value};
 use ostree_store::object::{Commit, ObjectKind};
 use ostree_store::repo::Repo;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::failure::{Failure, Within};
 
@@ -90,15 +90,26 @@ pub(crate) struct Record<'a> {
 struct Metadata<'a> {
     key: &'a str,
     r#type: String,
-    text: String,
+    text: Text<'a>,
+}
+
+/// A value in GVariant's text format. The text is never in memory as a whole: it can take six times as much as the
+/// value.
+#[derive(Debug)]
+pub(crate) struct Text<'a>(pub(crate) &'a Value);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
 }
 
 impl<'a> Metadata<'a> {
-    fn new(key: &'a str, value: &Value) -> Metadata<'a> {
+    fn new(key: &'a str, value: &'a Value) -> Metadata<'a> {
         Metadata {
             key,
             r#type: value.type_of().to_string(),
-            text: value.to_string(),
+            text: Text(value),
         }
     }
 }
@@ -159,7 +170,7 @@ pub(crate) fn raw_text(
     kind: ObjectKind,
     checksum: &Checksum,
     as_stored: bool,
-) -> Result<String, Failure> {
+) -> Result<Value, Failure> {
     let of: Type = match kind {
         ObjectKind::DirTree => "(a(say)a(sayay))",
         ObjectKind::DirMeta => "(uuua(ayay))",
@@ -167,13 +178,11 @@ pub(crate) fn raw_text(
     }
     .parse()?;
     let value = Value::parse(&of, &repo.metadata_bytes(kind, checksum)?);
-    let value = value.within(format_args!("corrupted {} object {checksum}", kind.name()))?;
-    Ok(if as_stored {
-        value
-    } else {
-        value.byteswapped()
+    let mut value = value.within(format_args!("corrupted {} object {checksum}", kind.name()))?;
+    if !as_stored {
+        value.swap_bytes();
     }
-    .to_string())
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `log`: a commit and those before it.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use ostree_store::checksum::CommitId;
 use ostree_store::object::ObjectKind;
@@ -30,7 +32,14 @@ pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<
     let newest = repo.resolve(&args.rev)?;
     let mut shown = Vec::new();
     let mut next = Some(newest);
+    let mut seen = BTreeSet::new();
     while let Some(id) = next {
+        // Only damage or malice makes this: a checksum cannot be known before what it is of.
+        if !seen.insert(id) {
+            return Err(Failure::new(format_args!(
+                "commit {id} is its own ancestor"
+            )));
+        }
         if id != newest && !repo.has(ObjectKind::Commit, id.checksum())? {
             if !args.json {
                 console.line(CUT_OFF)?;

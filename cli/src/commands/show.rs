@@ -10,7 +10,7 @@ use ostree_store::object::ObjectKind;
 use ostree_store::repo::{Repo, RepoMode};
 use serde::Serialize;
 
-use super::commit_text::{Shown, raw_text};
+use super::commit_text::{Shown, Text, raw_text};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -127,10 +127,10 @@ fn commit(
 
 /// What `--json` tells of a dirtree or dirmeta; `text` is its GVariant text.
 #[derive(Debug, Serialize)]
-struct MetadataRecord {
+struct MetadataRecord<'a> {
     object: String,
     r#type: &'static str,
-    text: String,
+    text: Text<'a>,
 }
 
 fn variant_object(
@@ -145,7 +145,7 @@ fn variant_object(
         return console.json(&MetadataRecord {
             object: checksum.to_string(),
             r#type: kind.name(),
-            text,
+            text: Text(&text),
         });
     }
     console.line(format_args!("{} {checksum}", kind.name()))?;

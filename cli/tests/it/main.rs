@@ -6,6 +6,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod apk;
 mod checkout;
 mod commit_metadata;
 mod commit_sizes;
@@ -16,13 +17,17 @@ mod damage;
 mod errors;
 mod export;
 mod faces;
+mod hostile;
+mod interrupted;
 mod json;
 mod pair;
+mod parent;
 mod prune;
 mod pull_local;
 mod recorded;
 mod refs;
 mod rootfs;
+mod settings;
 mod walkthrough;
 
 /// No file of tests may be forgotten here.

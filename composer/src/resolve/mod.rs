@@ -21,7 +21,7 @@ mod decide;
 mod discover;
 mod explain;
 mod graph;
-mod names;
+pub(crate) mod names;
 mod operation;
 mod queues;
 mod reconsider;

@@ -16,15 +16,19 @@ use super::table::{Key, NameId};
 
 /// Puts names, given in the order in which they were met, into the order of apk's table.
 pub(super) fn visiting_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<NameId> {
+    rows_in_visiting_order(names).map(NameId::new).collect()
+}
+
+/// The same, as places in the order in which the names were met.
+pub(crate) fn rows_in_visiting_order<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = usize> {
     let mut order: Vec<(u32, Reverse<usize>)> = names
         .enumerate()
         .map(|(row, text)| (bucket(text), Reverse(row)))
         .collect();
     order.sort_unstable();
-    order
-        .into_iter()
-        .map(|(_, Reverse(row))| NameId::new(row))
-        .collect()
+    order.into_iter().map(|(_, Reverse(row))| row)
 }
 
 const BUCKETS: u32 = 20_000;

@@ -33,9 +33,10 @@ pub(crate) use writer::{ArrayWriter, TupleWriter};
 /// How deep values may nest: as deep as GLib lets them. Without a limit a hostile type string could exhaust the stack.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// How many values one variant may hold. An empty array inside an array takes one byte there and some fifty in
-/// memory; the largest package lists have a hundred thousand texts.
-pub(crate) const MAX_VALUES: usize = 2_000_000;
+/// How many values one variant may hold, together with the letters of their types. An empty array inside an array takes one byte there
+/// and some fifty in memory; the largest package lists have a hundred thousand texts, and the list of the sizes of all
+/// objects (`ostree.sizes`) has one value for each.
+pub(crate) const MAX_VALUES: usize = 1_000_000;
 
 /// The width of framing offsets in a container whose members take `body` bytes and that needs `count` offsets.
 fn offset_width(body: usize, count: usize) -> usize {

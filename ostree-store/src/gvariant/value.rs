@@ -61,6 +61,26 @@ impl Type {
     }
 }
 
+impl Type {
+    /// What a value of this type takes of the limit: 1, and as much as the type it keeps for its elements.
+    fn kept_letters(&self) -> usize {
+        match self {
+            Type::Array(inner) if **inner == Type::Basic(b'y') => 1,
+            Type::Array(inner) | Type::Maybe(inner) => 1 + inner.letters(),
+            _ => 1,
+        }
+    }
+
+    fn letters(&self) -> usize {
+        match self {
+            Type::Basic(_) => 1,
+            Type::Array(inner) | Type::Maybe(inner) => 1 + inner.letters(),
+            Type::Tuple(members) => 1 + members.iter().map(Type::letters).sum::<usize>(),
+            Type::Entry(pair) => 1 + pair.0.letters() + pair.1.letters(),
+        }
+    }
+}
+
 fn fixed_tuple<'a>(members: impl Iterator<Item = &'a Type>, align: usize) -> Option<usize> {
     let mut size = 0_usize;
     for member in members {
@@ -281,28 +301,35 @@ impl Value {
     /// The value with every integer's bytes reversed, the form in which ostree shows stored values.
     #[must_use]
     pub fn byteswapped(&self) -> Value {
+        let mut swapped = self.clone();
+        swapped.swap_bytes();
+        swapped
+    }
+
+    /// Reverses every integer's bytes.
+    pub fn swap_bytes(&mut self) {
         match self {
-            Value::Int16(value) => Value::Int16(value.swap_bytes()),
-            Value::Uint16(value) => Value::Uint16(value.swap_bytes()),
-            Value::Int32(value) => Value::Int32(value.swap_bytes()),
-            Value::Handle(value) => Value::Handle(value.swap_bytes()),
-            Value::Uint32(value) => Value::Uint32(value.swap_bytes()),
-            Value::Int64(value) => Value::Int64(value.swap_bytes()),
-            Value::Uint64(value) => Value::Uint64(value.swap_bytes()),
-            Value::Double(value) => Value::Double(f64::from_bits(value.to_bits().swap_bytes())),
-            Value::Variant(child) => Value::Variant(Box::new(child.byteswapped())),
-            Value::Array(of, values) => {
-                Value::Array(of.clone(), values.iter().map(Value::byteswapped).collect())
+            Value::Int16(value) => *value = value.swap_bytes(),
+            Value::Uint16(value) => *value = value.swap_bytes(),
+            Value::Int32(value) | Value::Handle(value) => *value = value.swap_bytes(),
+            Value::Uint32(value) => *value = value.swap_bytes(),
+            Value::Int64(value) => *value = value.swap_bytes(),
+            Value::Uint64(value) => *value = value.swap_bytes(),
+            Value::Double(value) => *value = f64::from_bits(value.to_bits().swap_bytes()),
+            Value::Variant(child) | Value::Maybe(_, Some(child)) => child.swap_bytes(),
+            Value::Array(_, values) | Value::Tuple(values) => {
+                values.iter_mut().for_each(Value::swap_bytes);
             }
-            Value::Maybe(of, value) => Value::Maybe(
-                of.clone(),
-                value.as_ref().map(|inner| Box::new(inner.byteswapped())),
-            ),
-            Value::Tuple(members) => Value::Tuple(members.iter().map(Value::byteswapped).collect()),
             Value::Entry(pair) => {
-                Value::Entry(Box::new((pair.0.byteswapped(), pair.1.byteswapped())))
+                pair.0.swap_bytes();
+                pair.1.swap_bytes();
             }
-            other => other.clone(),
+            Value::Byte(_)
+            | Value::Bool(_)
+            | Value::Str(_)
+            | Value::Name(..)
+            | Value::Bytes(_)
+            | Value::Maybe(_, None) => {}
         }
     }
 }
@@ -365,7 +392,7 @@ impl Limits {
 fn parse(of: &Type, span: Span<'_>, limits: &mut Limits) -> Result<Value, NotNormal> {
     limits.values = limits
         .values
-        .checked_sub(1)
+        .checked_sub(of.kept_letters())
         .ok_or_else(|| span.wrong("too many values"))?;
     limits.depth = limits
         .depth
@@ -433,6 +460,10 @@ fn parse_variant(span: Span<'_>, limits: &mut Limits) -> Result<Value, NotNormal
         .split_at_checked(nul)
         .ok_or_else(|| span.wrong("a variant without a type"))?;
     let of = of.get(1..).unwrap_or_default();
+    limits.values = limits
+        .values
+        .checked_sub(of.len())
+        .ok_or_else(|| span.wrong("too many values"))?;
     let of = std::str::from_utf8(of)
         .ok()
         .and_then(|text| text.parse::<Type>().ok());

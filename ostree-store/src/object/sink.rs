@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::{Commit, DirMeta, DirTree, FileHeader};
+use super::{Commit, DirMeta, DirTree, FileHeader, ObjectKind};
 use crate::checksum::{CommitId, DirMetaId, DirTreeId, FileId, HashingReader};
 use crate::path_error::PathError;
 
@@ -57,14 +57,29 @@ pub enum WriteError {
         /// The bits that the repository cannot hold.
         bits: u32,
     },
+    /// A dirtree, dirmeta or commit larger than any that would be read again.
+    #[error("a {} object of {size} bytes, where at most {limit} are allowed", kind.name())]
+    TooLarge {
+        /// What it is.
+        kind: ObjectKind,
+        /// Its size in bytes.
+        size: usize,
+        /// The largest allowed.
+        limit: u64,
+    },
     /// The file system is nearly full.
-    #[error("min-free-space-{limit} would be exceeded, at least {wanted} requested")]
+    #[error(
+        "Writing content object: min-free-space-{limit} would be exceeded, at least {wanted} requested"
+    )]
     FreeSpace {
         /// The limit in the words of the configuration, such as `percent '3%'`.
         limit: String,
         /// What was asked for, for people.
         wanted: String,
     },
+    /// Files in this form can only be read.
+    #[error("Writing content object: Not allowed due to repo mode")]
+    ReadOnlyMode,
 }
 
 /// Hashes objects and keeps nothing: for checksums without a repository, dry runs and measurements.

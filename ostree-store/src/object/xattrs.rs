@@ -18,6 +18,9 @@ pub enum XattrsError {
         /// The name as far as it can be shown.
         name: String,
     },
+    /// More than any kernel lists.
+    #[error("more than {MAX_XATTRS} xattrs")]
+    Many,
     /// A name out of order or there twice.
     #[error("xattr {name:?} is out of order or there twice")]
     Order {
@@ -25,6 +28,9 @@ pub enum XattrsError {
         name: String,
     },
 }
+
+/// How many attributes a file may have. Linux lists 64 KiB of names at most, and each name takes two bytes at least.
+const MAX_XATTRS: usize = 32 << 10;
 
 impl Xattrs {
     /// No attributes.
@@ -36,6 +42,9 @@ impl Xattrs {
         for (name, value) in pairs {
             check_name(&name)?;
             sorted.insert(name, value);
+        }
+        if sorted.len() > MAX_XATTRS {
+            return Err(XattrsError::Many);
         }
         Ok(Xattrs(sorted.into_iter().collect()))
     }
@@ -90,6 +99,9 @@ impl Xattrs {
                 .is_some_and(|(before, _)| before.as_slice() >= name)
             {
                 return Err(XattrsError::Order { name: shown(name) }.into());
+            }
+            if pairs.len() == MAX_XATTRS {
+                return Err(XattrsError::Many.into());
             }
             pairs.push((name.to_vec(), value.to_vec()));
         }

@@ -123,6 +123,8 @@ pub(super) struct Settings {
     pub(super) fsync: bool,
     /// Whether to do so for each object.
     pub(super) per_object_fsync: bool,
+    /// Whether files have no xattrs (`bare`).
+    pub(super) disable_xattrs: bool,
     /// The path of the repository that has what this one has not.
     pub(super) parent: Option<PathBuf>,
 }
@@ -249,7 +251,7 @@ impl Config {
         self.flag("enable-uncompressed-cache", true)?;
         let fsync = self.flag("fsync", true)?;
         let per_object_fsync = self.flag("per-object-fsync", false)?;
-        self.flag("disable-xattrs", false)?;
+        let disable_xattrs = self.flag("disable-xattrs", false)?;
         self.flag("locking", true)?;
         self.min_free_space()?;
         let parent = self.get("core", "parent").filter(|path| !path.is_empty());
@@ -259,6 +261,7 @@ impl Config {
             mode,
             fsync,
             per_object_fsync,
+            disable_xattrs,
             parent: parent.map(|path| Path::new(path).to_owned()),
         })
     }

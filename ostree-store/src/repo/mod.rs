@@ -20,6 +20,7 @@ mod collection;
 mod config;
 mod detached;
 mod key_file;
+mod leftovers;
 mod lock;
 mod mode;
 mod object_file;
@@ -201,7 +202,8 @@ impl Repo {
             mode: settings.mode,
             fsync: settings.fsync,
             per_object_fsync: settings.per_object_fsync,
-            objects: ObjectDir::open(objects, settings.mode)?,
+            objects: ObjectDir::open(objects, settings.mode)?
+                .without_xattrs(settings.disable_xattrs),
             parent,
         })
     }

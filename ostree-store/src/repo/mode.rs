@@ -5,6 +5,7 @@
 //! | `bare` | `.file`, as it is | a link | on the inode; needs root |
 //! | `bare-user` | `.file`, mode `(m & 0775) \| 0400` | regular file: target and NUL | in `user.ostreemeta` |
 //! | `bare-user-only` | `.file`, only mode bits 0775 allowed | a link | mode on the inode, the rest is lost |
+//! | `bare-split-xattrs` | `.file`, as it is but for xattrs | a link | on the inode; xattrs in `.file-xattrs-link`; only read |
 //! | `archive` | `.filez`, header and deflated content | `.filez`, header | in the header |
 
 use std::fmt;
@@ -20,12 +21,14 @@ pub enum RepoMode {
     BareUser,
     /// Files of the user, owners not kept.
     BareUserOnly,
+    /// Files with real owners, their xattrs in files of their own. Neither ostree nor this crate writes it.
+    BareSplitXattrs,
     /// Compressed, for serving over HTTP.
     Archive,
 }
 
 impl RepoMode {
-    /// Every mode.
+    /// Every mode in which files can be written.
     pub const ALL: [RepoMode; 4] = [
         RepoMode::Bare,
         RepoMode::BareUser,
@@ -40,6 +43,7 @@ impl RepoMode {
             "bare" => Some(RepoMode::Bare),
             "bare-user" => Some(RepoMode::BareUser),
             "bare-user-only" => Some(RepoMode::BareUserOnly),
+            "bare-split-xattrs" => Some(RepoMode::BareSplitXattrs),
             "archive" | "archive-z2" => Some(RepoMode::Archive),
             _ => None,
         }
@@ -52,6 +56,7 @@ impl RepoMode {
             RepoMode::Bare => "bare",
             RepoMode::BareUser => "bare-user",
             RepoMode::BareUserOnly => "bare-user-only",
+            RepoMode::BareSplitXattrs => "bare-split-xattrs",
             RepoMode::Archive => "archive-z2",
         }
     }

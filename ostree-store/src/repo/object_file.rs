@@ -91,7 +91,7 @@ impl ObjectWriter {
                 set_mode(file, mode)?;
             }
             RepoMode::BareUserOnly => set_mode(file, header.mode & BARE_USER_ONLY_BITS)?,
-            RepoMode::Bare => {
+            RepoMode::Bare | RepoMode::BareSplitXattrs => {
                 rustix::fs::fchown(file, uid(header.uid)?, gid(header.gid)?)?;
                 for (name, value) in header.xattrs.iter() {
                     rustix::fs::fsetxattr(file, CString::new(name)?, value, XattrFlags::empty())?;

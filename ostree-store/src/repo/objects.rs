@@ -20,11 +20,17 @@ use crate::object::{
 use crate::path_error::{At, PathError};
 use crate::tree::DirTreeSource;
 
-/// The largest metadata object that is read: what ostree itself accepts since 2023.4, in bytes.
-const MAX_METADATA: u64 = 128 << 20;
+/// The largest metadata object that is read or written, in bytes: a directory of 600,000 files. What it means takes
+/// three times as much memory. (ostree itself takes up to 128 MiB from other repositories since 2023.4, before that
+/// 10 MiB.)
+pub(super) const MAX_METADATA: u64 = 32 << 20;
 
 /// The largest header of a `.filez`, in bytes: a target of one page and the most xattrs a kernel allows fit well.
 const MAX_HEADER: u32 = 16 << 20;
+
+/// The longest link target that is read in `bare-user`, with its NUL, in bytes. No system takes more than 4 KiB, but
+/// archives may bring one of 1 MiB.
+const MAX_TARGET: u64 = (1 << 20) + 1;
 
 /// The attribute that holds owner, mode and xattrs in `bare-user`.
 pub(super) const BARE_USER_META: &CStr = c"user.ostreemeta";
@@ -258,13 +264,26 @@ pub(super) struct ObjectDir {
     path: PathBuf,
     dir: OwnedFd,
     mode: RepoMode,
+    /// Whether xattrs of files in `bare` do not count (`core.disable-xattrs`).
+    no_xattrs: bool,
 }
 
 impl ObjectDir {
     pub(super) fn open(path: PathBuf, mode: RepoMode) -> Result<ObjectDir, PathError> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let dir = rustix::fs::open(&path, flags, Mode::empty()).at("open", &path)?;
-        Ok(ObjectDir { path, dir, mode })
+        Ok(ObjectDir {
+            path,
+            dir,
+            mode,
+            no_xattrs: false,
+        })
+    }
+
+    /// Takes objects in `bare` to have no xattrs, if `disabled`.
+    pub(super) fn without_xattrs(mut self, disabled: bool) -> ObjectDir {
+        self.no_xattrs = disabled;
+        self
     }
 
     /// The directory's descriptor.
@@ -309,7 +328,6 @@ impl ObjectDir {
         kind: ObjectKind,
         checksum: &Checksum,
     ) -> Result<Vec<u8>, ReadError> {
-        let mut bytes = Vec::new();
         let Opened::Regular(file) = self.open_object(kind, checksum)? else {
             return Err(ReadError::Form {
                 kind,
@@ -317,15 +335,18 @@ impl ObjectDir {
                 what: "a symbolic link, not a file",
             });
         };
-        let read = file.take(MAX_METADATA + 1).read_to_end(&mut bytes);
-        read.at("read", self.object_path(kind, checksum))?;
-        if bytes.len() as u64 > MAX_METADATA {
+        let path = || self.object_path(kind, checksum);
+        let size = file.metadata().at("stat", path())?.len();
+        if size > MAX_METADATA {
             return Err(ReadError::Form {
                 kind,
                 checksum: *checksum,
-                what: "larger than 128 MiB",
+                what: "larger than 32 MiB",
             });
         }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        let read = file.take(size).read_to_end(&mut bytes);
+        read.at("read", path())?;
         Ok(bytes)
     }
 
@@ -337,7 +358,7 @@ impl ObjectDir {
             Opened::Regular(file) => match self.mode {
                 RepoMode::Archive => self.archived(checksum, file),
                 RepoMode::BareUser => self.bare_user(checksum, file),
-                RepoMode::Bare => self.bare(checksum, file),
+                RepoMode::Bare | RepoMode::BareSplitXattrs => self.bare(checksum, file),
                 RepoMode::BareUserOnly => self.bare_user_only(checksum, file),
             },
         }
@@ -517,12 +538,18 @@ impl ObjectDir {
     fn bare(&self, checksum: &Checksum, file: File) -> Result<StoredFile, ReadError> {
         let path = || self.object_path(ObjectKind::File, checksum);
         let found = rustix::fs::fstat(&file).at("stat", path())?;
-        let xattrs = read_xattrs(&file).at("read the xattrs of", path())?;
-        let xattrs = xattrs.map_err(|e| ReadError::Parse {
-            kind: ObjectKind::File,
-            checksum: *checksum,
-            source: e.into(),
-        })?;
+        let xattrs = if self.mode == RepoMode::BareSplitXattrs {
+            self.split_xattrs(checksum)?
+        } else if self.no_xattrs {
+            Xattrs::NONE
+        } else {
+            let xattrs = read_xattrs(&file).at("read the xattrs of", path())?;
+            xattrs.map_err(|e| ReadError::Parse {
+                kind: ObjectKind::File,
+                checksum: *checksum,
+                source: e.into(),
+            })?
+        };
         let mode = found.st_mode & PERMISSIONS;
         let header = FileHeader {
             uid: found.st_uid,
@@ -549,6 +576,24 @@ impl ObjectDir {
         })
     }
 
+    /// The xattrs of an object in `bare-split-xattrs`: the file `XX/REST.file-xattrs-link`, which is `a(ayay)`.
+    fn split_xattrs(&self, checksum: &Checksum) -> Result<Xattrs, ReadError> {
+        let relative = relative_path(checksum, "file-xattrs-link");
+        let path = self.path.join(&relative);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&self.dir, &relative, flags, Mode::empty());
+        let file = File::from(file.at("open", &path)?);
+        let mut bytes = Vec::new();
+        file.take(u64::from(MAX_HEADER))
+            .read_to_end(&mut bytes)
+            .at("read", &path)?;
+        Xattrs::parse(crate::gvariant::Span::new(&bytes)).map_err(|source| ReadError::Parse {
+            kind: ObjectKind::File,
+            checksum: *checksum,
+            source,
+        })
+    }
+
     fn bare_symlink(&self, checksum: &Checksum, target: CString) -> Result<StoredFile, ReadError> {
         let form = |what| ReadError::Form {
             kind: ObjectKind::File,
@@ -561,12 +606,16 @@ impl ObjectDir {
         let mut header = FileHeader::symlink(target);
         match self.mode {
             RepoMode::BareUserOnly => {}
-            RepoMode::Bare => {
+            RepoMode::Bare | RepoMode::BareSplitXattrs => {
                 let path = self.object_path(ObjectKind::File, checksum);
                 let found = rustix::fs::lstat(&path).at("stat", &path)?;
                 (header.uid, header.gid) = (found.st_uid, found.st_gid);
-                let xattrs = read_link_xattrs(&path).at("read the xattrs of", &path)?;
-                header.xattrs = xattrs.map_err(|_| form("a link with impossible xattrs"))?;
+                if self.mode == RepoMode::BareSplitXattrs {
+                    header.xattrs = self.split_xattrs(checksum)?;
+                } else if !self.no_xattrs {
+                    let xattrs = read_link_xattrs(&path).at("read the xattrs of", &path)?;
+                    header.xattrs = xattrs.map_err(|_| form("a link with impossible xattrs"))?;
+                }
             }
             RepoMode::Archive | RepoMode::BareUser => {
                 return Err(form("a symbolic link, not a file"));
@@ -613,7 +662,10 @@ pub(super) fn relative_path(checksum: &Checksum, extension: &str) -> String {
 /// The target that a `bare-user` symbolic link has as its content.
 fn read_target(file: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
-    file.take(64 << 10).read_to_end(&mut bytes)?; // PATH_MAX is 4 KiB
+    file.take(MAX_TARGET + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_TARGET {
+        return Err(io::Error::other("the link target is too long"));
+    }
     if bytes.last() == Some(&0) {
         bytes.pop();
     }

@@ -70,13 +70,13 @@ impl FreeSpace {
     }
 }
 
-/// A size in powers of a thousand with one decimal, as GLib prints it.
+/// A size in powers of a thousand with one decimal, as GLib prints it: no line may end before the unit.
 fn human_size(bytes: u64) -> String {
     let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match units.iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => {
             let tenths = (u128::from(bytes) * 10 + u128::from(*unit) / 2) / u128::from(*unit);
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
+            format!("{}.{}\u{a0}{name}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} bytes"),
     }

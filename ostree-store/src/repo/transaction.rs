@@ -19,7 +19,7 @@ use super::lock::{Lock, LockKind};
 use super::object_file::{
     BARE_USER_ONLY_BITS, ObjectWriter, copy_content, create, rename, set_mode,
 };
-use super::objects::ObjectDir;
+use super::objects::{MAX_METADATA, ObjectDir};
 use super::space::FreeSpace;
 use super::stage::{Place, Stage};
 use super::written_sizes::WrittenSizes;
@@ -179,6 +179,7 @@ impl<'r> Transaction<'r> {
                     .at("sync", dir)?;
             }
         }
+        self.remove_leftovers();
         let refs = std::mem::take(
             &mut *self
                 .refs
@@ -192,6 +193,19 @@ impl<'r> Transaction<'r> {
         Ok(self.statistics())
     }
 
+    /// Removes what others have left in `tmp/` long ago. The staging directory tells what time it is.
+    fn remove_leftovers(&self) {
+        let now = self
+            .stage
+            .path()
+            .metadata()
+            .and_then(|stage| stage.modified());
+        if let Ok(now) = now {
+            let expiry = self.repo.config.unsigned("core", "tmp-expiry-secs", 86400);
+            super::leftovers::remove(&self.repo.path.join("tmp"), now, expiry);
+        }
+    }
+
     fn metadata(
         &self,
         kind: ObjectKind,
@@ -199,6 +213,13 @@ impl<'r> Transaction<'r> {
         bytes: &[u8],
     ) -> Result<(), WriteError> {
         self.counters.metadata_total.fetch_add(1, Ordering::Relaxed);
+        if bytes.len() as u64 > MAX_METADATA {
+            return Err(WriteError::TooLarge {
+                kind,
+                size: bytes.len(),
+                limit: MAX_METADATA,
+            });
+        }
         self.sizes.note(kind, *checksum, bytes.len() as u64);
         if self.repo.has_own(kind, checksum)? {
             return Ok(());
@@ -411,6 +432,9 @@ impl ObjectSink for Transaction<'_> {
         content: &mut dyn Read,
     ) -> Result<FileId, WriteError> {
         self.counters.content_total.fetch_add(1, Ordering::Relaxed);
+        if self.repo.mode == RepoMode::BareSplitXattrs {
+            return Err(WriteError::ReadOnlyMode);
+        }
         let id = self.content(header, size, content)?;
         let unpacked = size + header.target().len() as u64;
         self.sizes.note(ObjectKind::File, *id.checksum(), unpacked);

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
-use super::DirTreeSource;
+use super::{DirTreeSource, MAX_DEPTH};
 use crate::checksum::{CommitId, DirMetaId, DirTreeId, FileId};
 use crate::object::{
-    Checksummer, Commit, DirMeta, DirTree, FileHeader, Name, ObjectSink, WriteError,
+    Checksummer, Commit, DirMeta, DirTree, FileHeader, Name, ObjectKind, ObjectSink, WriteError,
 };
 use crate::repo::ReadError;
 
@@ -38,17 +38,33 @@ pub struct Side<'a> {
     pub tree: DirTreeId,
 }
 
-/// Compares two trees; only dirtrees that differ are read.
+/// How much memory paths may take before a comparison is given up, in bytes: some 700,000 usual ones. A few
+/// small objects can stand for more paths than any memory holds.
+const MAX_PATHS: usize = 96 << 20;
+
+/// What a path takes beside its own bytes.
+const OVERHEAD: usize = 80;
+
+/// Compares two trees; only dirtrees that differ are read. Two that differ in more paths than fit in 96 MiB are an
+/// error.
 pub fn diff(first: Side<'_>, second: Side<'_>) -> Result<Diff, ReadError> {
     let mut comparison = Comparison {
         first: first.source,
         second: second.source,
         found: Diff::default(),
         ahead: Vec::new(),
+        held: 0,
     };
     comparison.compare("", first.tree, second.tree)?;
     while let Some((path, step)) = comparison.ahead.pop() {
         comparison.step(path, step)?;
+        if comparison.held > MAX_PATHS {
+            return Err(ReadError::Form {
+                kind: ObjectKind::DirTree,
+                checksum: *second.tree.checksum(),
+                what: "it differs in too many paths",
+            });
+        }
     }
     Ok(comparison.found)
 }
@@ -59,13 +75,16 @@ struct Comparison<'a> {
     found: Diff,
     /// What is still to be done, the next step last.
     ahead: Vec<(String, Step)>,
+    /// Memory that paths take, `found` and `ahead` together.
+    held: usize,
 }
 
 /// Something to do about one path.
 enum Step {
     Modified,
     Removed,
-    Both((DirTreeId, DirMetaId), (DirTreeId, DirMetaId)),
+    /// Boxed, because steps for files, which are many, would be as large.
+    Both(Box<[(DirTreeId, DirMetaId); 2]>),
     AddedFile,
     AddedDir(DirTreeId),
 }
@@ -77,13 +96,17 @@ impl Comparison<'_> {
             Step::Removed => self.found.removed.push(path),
             Step::AddedFile => self.found.added.push(path),
             Step::AddedDir(tree) => {
+                check_depth(&path, tree)?;
                 let stored = self.second.dirtree(&tree)?;
                 self.added(&path, &stored.files, &stored.dirs, |_| true);
                 self.found.added.push(path);
             }
-            Step::Both((first, first_meta), (second, second_meta)) => {
+            Step::Both(pair) => {
+                let [(first, first_meta), (second, second_meta)] = *pair;
                 self.compare(&path, first, second)?;
-                if first_meta != second_meta {
+                if first_meta == second_meta {
+                    self.held -= path.len() + OVERHEAD;
+                } else {
                     self.found.modified.push(path);
                 }
             }
@@ -101,17 +124,18 @@ impl Comparison<'_> {
         if first == second {
             return Ok(());
         }
+        check_depth(path, second)?;
         let (first, second) = (self.first.dirtree(&first)?, self.second.dirtree(&second)?);
         let is_new =
             |name: &Name| !first.files.contains_key(name) && !first.dirs.contains_key(name);
         self.added(path, &second.files, &second.dirs, is_new);
         for (name, was) in first.dirs.iter().rev() {
             let step = match second.dirs.get(name) {
-                Some(is) => Step::Both(*was, *is),
+                Some(is) => Step::Both(Box::new([*was, *is])),
                 None if second.files.contains_key(name) => Step::Modified,
                 None => Step::Removed,
             };
-            self.ahead.push((join(path, name), step));
+            self.note(path, name, step);
         }
         for (name, was) in first.files.iter().rev() {
             let step = match second.files.get(name) {
@@ -119,9 +143,15 @@ impl Comparison<'_> {
                 None if !second.dirs.contains_key(name) => Step::Removed,
                 _ => Step::Modified,
             };
-            self.ahead.push((join(path, name), step));
+            self.note(path, name, step);
         }
         Ok(())
+    }
+
+    fn note(&mut self, path: &str, name: &Name, step: Step) {
+        let path = join(path, name);
+        self.held += path.len() + OVERHEAD;
+        self.ahead.push((path, step));
     }
 
     fn added(
@@ -132,20 +162,36 @@ impl Comparison<'_> {
         is_new: impl Fn(&Name) -> bool,
     ) {
         for (name, (tree, _)) in dirs.iter().rev().filter(|(name, _)| is_new(name)) {
-            self.ahead.push((join(path, name), Step::AddedDir(*tree)));
+            self.note(path, name, Step::AddedDir(*tree));
         }
         for (name, _) in files.iter().rev().filter(|(name, _)| is_new(name)) {
-            self.ahead.push((join(path, name), Step::AddedFile));
+            self.note(path, name, Step::AddedFile);
         }
     }
 }
 
+/// Directories that hold themselves, or are nested deeper than any system can reach, have no end.
+fn check_depth(path: &str, tree: DirTreeId) -> Result<(), ReadError> {
+    if path.matches('/').count() < MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ReadError::Form {
+        kind: ObjectKind::DirTree,
+        checksum: *tree.checksum(),
+        what: "directories are nested more than 2048 deep",
+    })
+}
+
 fn join(path: &str, name: &Name) -> String {
     if path.is_empty() {
-        name.to_string()
-    } else {
-        format!("{path}/{name}")
+        return name.to_string();
     }
+    // No larger than needed: there may be many.
+    let mut joined = String::with_capacity(path.len() + 1 + name.as_str().len());
+    joined.push_str(path);
+    joined.push('/');
+    joined.push_str(name.as_str());
+    joined
 }
 
 /// Hashes objects and keeps the dirtrees alone: enough to compare a directory on disk with a stored tree.

@@ -6,9 +6,11 @@
 //! | where does this path lead, links followed | [`resolve_following`] |
 //! | what stands at and below an entry | [`list`] |
 
-use super::DirTreeSource;
+use std::collections::btree_map;
+
+use super::{DirTreeSource, MAX_DEPTH};
 use crate::checksum::{DirMetaId, DirTreeId, FileId};
-use crate::object::{Commit, FileKind};
+use crate::object::{Commit, FileKind, Name, ObjectKind};
 use crate::repo::{ReadError, Repo};
 
 /// How many symbolic links one path may lead over; Linux has the same limit.
@@ -186,10 +188,17 @@ pub struct Listed {
     pub entry: Entry,
 }
 
+/// The longest path that is listed, in bytes. Linux takes 4,096.
+const MAX_PATH: usize = 1 << 20;
+
+/// How many entries the directories may have that a listed path leads through, all together. What they hold is in
+/// memory while the path is listed.
+const MAX_OPEN: usize = 1 << 20;
+
 /// Lists `entry` and what is below it: each directory, then its files, then its subdirectories, sorted by name.
 ///
 /// `path` is where the entry stands, such as `/usr`. A dirtree that cannot be read gives an error in its place, and
-/// the list goes on.
+/// the list goes on. So do directories that hold themselves, or that are nested deeper than any system can reach.
 pub fn list<'a>(source: &'a dyn DirTreeSource, path: &str, entry: Entry, depth: Depth) -> List<'a> {
     let first = Listed {
         path: path.to_owned(),
@@ -198,8 +207,8 @@ pub fn list<'a>(source: &'a dyn DirTreeSource, path: &str, entry: Entry, depth: 
     List {
         source,
         depth,
-        open_next: depth != Depth::Itself,
-        pending: vec![first],
+        first: Some(first),
+        open: Vec::new(),
     }
 }
 
@@ -207,51 +216,83 @@ pub fn list<'a>(source: &'a dyn DirTreeSource, path: &str, entry: Entry, depth: 
 pub struct List<'a> {
     source: &'a dyn DirTreeSource,
     depth: Depth,
-    /// Whether the next directory is looked into.
-    open_next: bool,
-    /// What is still to be listed, the next one last.
-    pending: Vec<Listed>,
+    /// What the list begins with, until that is listed.
+    first: Option<Listed>,
+    /// The directories on the way to the next path.
+    open: Vec<OpenDir>,
+}
+
+/// A directory of which not everything is listed yet.
+struct OpenDir {
+    /// Without a slash at the end.
+    path: String,
+    id: DirTreeId,
+    files: btree_map::IntoIter<Name, FileId>,
+    dirs: btree_map::IntoIter<Name, (DirTreeId, DirMetaId)>,
+    entries: usize,
 }
 
 impl Iterator for List<'_> {
     type Item = Result<Listed, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let listed = self.pending.pop()?;
-        if let Entry::Dir { tree, .. } = listed.entry
-            && self.open_next
-        {
-            self.open_next = self.depth == Depth::All;
-            if let Err(error) = self.push_children(&listed.path, &tree) {
-                return Some(Err(error));
-            }
+        if let Some(first) = self.first.take() {
+            return Some(self.enter(first, self.depth != Depth::Itself));
         }
-        Some(Ok(listed))
+        loop {
+            let dir = self.open.last_mut()?;
+            if let Some((name, file)) = dir.files.next() {
+                let path = format!("{}/{name}", dir.path);
+                let entry = Entry::File(file);
+                return Some(Ok(Listed { path, entry }));
+            }
+            if let Some((name, (tree, meta))) = dir.dirs.next() {
+                let path = format!("{}/{name}", dir.path);
+                let entry = Entry::Dir { tree, meta };
+                return Some(self.enter(Listed { path, entry }, self.depth == Depth::All));
+            }
+            self.open.pop();
+        }
     }
 }
 
 impl List<'_> {
-    fn push_children(&mut self, path: &str, tree: &DirTreeId) -> Result<(), ReadError> {
-        let stored = self.source.dirtree(tree)?;
-        let path = path.trim_end_matches('/');
-        let dirs = stored.dirs.iter().map(|(name, (tree, meta))| {
-            (
-                name,
-                Entry::Dir {
-                    tree: *tree,
-                    meta: *meta,
-                },
-            )
-        });
-        let files = stored
-            .files
-            .iter()
-            .map(|(name, file)| (name, Entry::File(*file)));
-        let children = dirs.rev().chain(files.rev());
-        self.pending.extend(children.map(|(name, entry)| Listed {
-            path: format!("{path}/{name}"),
-            entry,
-        }));
-        Ok(())
+    /// Opens an entry that is a directory, if it is to be looked into.
+    fn enter(&mut self, listed: Listed, open: bool) -> Result<Listed, ReadError> {
+        if let Entry::Dir { tree, .. } = listed.entry
+            && open
+        {
+            let path = listed.path.trim_end_matches('/').to_owned();
+            let dir = self.open_dir(path, tree)?;
+            self.open.push(dir);
+        }
+        Ok(listed)
+    }
+
+    fn open_dir(&self, path: String, id: DirTreeId) -> Result<OpenDir, ReadError> {
+        let refuse = |what| ReadError::Form {
+            kind: ObjectKind::DirTree,
+            checksum: *id.checksum(),
+            what,
+        };
+        if self.open.iter().any(|dir| dir.id == id) {
+            return Err(refuse("the directory holds itself"));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(refuse("directories are nested more than 2048 deep"));
+        }
+        let stored = self.source.dirtree(&id)?;
+        let entries = stored.files.len() + stored.dirs.len();
+        let around: usize = self.open.iter().map(|dir| dir.entries).sum();
+        if path.len() > MAX_PATH || around.saturating_add(entries) > MAX_OPEN {
+            return Err(refuse("it and the directories around it are too large"));
+        }
+        Ok(OpenDir {
+            path,
+            id,
+            files: stored.files.into_iter(),
+            dirs: stored.dirs.into_iter(),
+            entries,
+        })
     }
 }

@@ -113,18 +113,12 @@ pub enum RefFinding {
 pub fn fsck(repo: &Repo, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Report, PathError> {
     let mut report = Report {
         refs: check_refs(repo)?,
-        partial: repo.partial_commits()?,
+        partial: partial_commits(repo)?,
         ..Report::default()
     };
     let partial: BTreeSet<CommitId> = report.partial.iter().map(|(commit, _)| *commit).collect();
-    let commits = repo
-        .objects()?
-        .into_iter()
-        .filter(|(kind, _)| *kind == ObjectKind::Commit);
-    report.commits = commits
-        .map(|(_, name)| CommitId::new(name))
-        .filter(|id| !partial.contains(id))
-        .collect();
+    report.commits = repo.commits_beginning_with("")?;
+    report.commits.retain(|id| !partial.contains(id));
     let reached = Reached::from(repo, &report.commits);
     report.objects = reached.holders.len();
     for (object, problem) in check_objects(repo, &reached, progress) {
@@ -140,6 +134,17 @@ pub fn fsck(repo: &Repo, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Rep
 /// Notes in the repository that a commit is not whole, as ostree's own check does.
 pub fn mark_partial(repo: &Repo, commit: &CommitId) -> Result<(), PathError> {
     repo.mark_partial(commit, Partial::FoundByFsck)
+}
+
+/// The partial commits of a repository and of its parents, whose commits are checked too.
+fn partial_commits(repo: &Repo) -> Result<Vec<(CommitId, bool)>, PathError> {
+    let mut partial = Vec::new();
+    for repo in repo.with_parents() {
+        partial.extend(repo.partial_commits()?);
+    }
+    partial.sort_unstable();
+    partial.dedup();
+    Ok(partial)
 }
 
 fn check_refs(repo: &Repo) -> Result<Vec<RefFinding>, PathError> {

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use fixtures::forge::tar::{Entry, Kind, Style, Tar};
 use ostree_store::checksum::{DirMetaId, DirTreeId};
-use ostree_store::object::Checksummer;
+use ostree_store::object::{Checksummer, FileHeader, ObjectSink};
 use ostree_store::tree::import_tar::{ImportTarError, TarOptions, import_tar};
 use ostree_store::tree::modify::Modifier;
 use ostree_store::tree::{Tree, TreeError};
@@ -417,6 +417,22 @@ fn short_reads_change_nothing() {
     )
     .unwrap();
     assert_eq!(tree, plainly(&bytes).unwrap());
+}
+
+/// Content that does not end with its block, in what `xz -9e` made of a tar with a file of 700 times `x`: the decoder
+/// must not be asked for nothing at the end of it.
+#[test]
+fn files_in_xz_archives_are_read_to_their_end() {
+    let hex = b"fd377a585a000004e6d6b446020021011c00000010cf58cce027ff00675d00170bbc1c7d0195c01d4a3e7915bf78fa4d\
+        7d2c0fb50040118b3d9c7231f6a1a56a23bed5e6dc0aa8c4015678c8b99138605b6b88c896dda3b4b5b5fd3b3a2601c9\
+        185c011013b0aabdcd202a820831d0671611d5ff99670d40eb75f91bf0f856bd4408ea457e0000009e0f63b00a93486d\
+        00018301805000009003f4e7b1c467fb020000000004595a";
+    let archive = data_encoding::HEXLOWER.decode(hex).unwrap();
+    let tree = plainly(&archive).unwrap();
+    let id = Checksummer
+        .file(&FileHeader::root_owned(0o644), 700, &mut &[b'x'; 700][..])
+        .unwrap();
+    assert_eq!(tree.files.into_values().collect::<Vec<_>>(), [id]);
 }
 
 /// Whatever is done to an archive, the answer is a tree or an error, soon.

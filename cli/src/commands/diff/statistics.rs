@@ -6,7 +6,7 @@ use std::fmt;
 use ostree_store::checksum::{Checksum, CommitId};
 use ostree_store::object::ObjectKind;
 use ostree_store::repo::Repo;
-use ostree_store::tree::walk::{self, Depth, Entry};
+use ostree_store::tree::DirTreeSource;
 use serde::Serialize;
 
 use crate::failure::{Failure, Within};
@@ -46,15 +46,21 @@ impl Statistics {
 /// A commit and everything in its tree.
 fn reachable(repo: &Repo, id: CommitId) -> Result<BTreeSet<(ObjectKind, Checksum)>, Failure> {
     let commit = repo.commit(&id)?;
-    let mut objects = BTreeSet::from([(ObjectKind::Commit, *id.checksum())]);
-    for listed in walk::list(repo, "/", Entry::root_of(&commit), Depth::All) {
-        match listed?.entry {
-            Entry::File(file) => {
-                objects.insert((ObjectKind::File, *file.checksum()));
-            }
-            Entry::Dir { tree, meta } => {
-                objects.insert((ObjectKind::DirTree, *tree.checksum()));
-                objects.insert((ObjectKind::DirMeta, *meta.checksum()));
+    let mut objects = BTreeSet::from([
+        (ObjectKind::Commit, *id.checksum()),
+        (ObjectKind::DirMeta, *commit.root_meta.checksum()),
+        (ObjectKind::DirTree, *commit.root_tree.checksum()),
+    ]);
+    // Each directory once, at however many paths it stands.
+    let mut ahead = vec![commit.root_tree];
+    while let Some(tree) = ahead.pop() {
+        let stored = repo.dirtree(&tree)?;
+        let files = stored.files.values();
+        objects.extend(files.map(|file| (ObjectKind::File, *file.checksum())));
+        for (tree, meta) in stored.dirs.values() {
+            objects.insert((ObjectKind::DirMeta, *meta.checksum()));
+            if objects.insert((ObjectKind::DirTree, *tree.checksum())) {
+                ahead.push(*tree);
             }
         }
     }

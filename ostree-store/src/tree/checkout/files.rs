@@ -69,8 +69,8 @@ impl Checkout<'_> {
                 true => Way::Copy,
                 false => Way::CachedLink,
             }),
-            // ostree has these words for both modes.
-            (RepoMode::Bare | RepoMode::Archive, _) => {
+            // ostree has these words for all three.
+            (RepoMode::Bare | RepoMode::BareSplitXattrs | RepoMode::Archive, _) => {
                 refuse("Bare", "cannot hardlink in user checkout mode")
             }
             _ if symlink => Ok(Way::Copy),

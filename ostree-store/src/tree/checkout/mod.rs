@@ -30,11 +30,11 @@ use std::sync::atomic::AtomicU64;
 use rustix::fs::{CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::DirTreeSource;
+use super::{DirTreeSource, MAX_DEPTH};
 use crate::checksum::{DirMetaId, DirTreeId, FileId};
-use crate::object::{DirMeta, DirTree, Name, Xattrs};
+use crate::object::{DirMeta, DirTree, Name, ObjectKind, Xattrs};
 use crate::path_error::At;
-use crate::repo::{Repo, RepoMode, UncompressedCache};
+use crate::repo::{ReadError, Repo, RepoMode, UncompressedCache};
 
 pub use self::error::CheckoutError;
 use self::error::system;
@@ -84,8 +84,21 @@ pub fn checkout_watched(
         };
         let below = checkout.directory(&above, Path::new(name.as_str()), (&tree, &meta), made)?;
         open.extend(below);
+        check_depth(open.len(), &tree)?;
     }
     Ok(())
+}
+
+/// A directory that holds itself has no end.
+fn check_depth(depth: usize, tree: &DirTreeId) -> Result<(), ReadError> {
+    if depth <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ReadError::Form {
+        kind: ObjectKind::DirTree,
+        checksum: *tree.checksum(),
+        what: "directories are nested more than 2048 deep",
+    })
 }
 
 /// Makes the stored file `file` as `name` in the directory `destination`, which is made with mode 0700 if it is not

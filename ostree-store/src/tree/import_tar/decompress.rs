@@ -19,7 +19,7 @@ const MAGIC: usize = 6;
 const PIECE: usize = 128 << 10;
 
 /// What an xz decoder may use, in KiB. `xz -9` needs 65 MiB; only a hostile dictionary needs more than this.
-const XZ_MEMORY: u32 = 256 << 10;
+const XZ_MEMORY: u32 = 130 << 10;
 
 /// The archive after what was already read of it.
 type Whole<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;

@@ -298,11 +298,15 @@ impl<R: Read> Read for ContentReader<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.entries.content).unwrap_or(usize::MAX);
         let length = buf.len().min(left);
+        // Not to be passed on: the xz decoder takes a read of nothing for the end of its block.
+        if length == 0 {
+            return Ok(0);
+        }
         let count = self
             .entries
             .input
             .read(buf.get_mut(..length).unwrap_or_default())?;
-        if count == 0 && length > 0 {
+        if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.entries.content -= count as u64;

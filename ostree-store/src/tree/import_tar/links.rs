@@ -23,7 +23,16 @@ pub(super) struct Links {
 struct Link {
     name: Vec<Name>,
     target: Vec<Name>,
-    done: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody has asked for it yet.
+    Aside,
+    /// Its target is being looked for.
+    Waiting,
+    Done,
 }
 
 impl Links {
@@ -33,7 +42,7 @@ impl Links {
         self.links.push(Link {
             name,
             target,
-            done: false,
+            state: State::Aside,
         });
     }
 
@@ -46,39 +55,35 @@ impl Links {
         for first in 0..self.links.len() {
             let mut chain = vec![first];
             while let Some(index) = chain.last().copied() {
-                let Some(link) = self.links.get(index) else {
+                let Some(link) = self.links.get_mut(index) else {
                     break;
                 };
-                let found = if link.done {
-                    Ok(None)
-                } else {
-                    find(tree, &link.target, source).map(Some)
-                };
-                let before = self.by_name.get(&link.target).copied();
-                match found {
-                    Ok(None) => drop(chain.pop()),
-                    Ok(Some(file)) => {
+                if link.state == State::Done {
+                    chain.pop();
+                    continue;
+                }
+                match find(tree, &link.target, source) {
+                    Ok(file) => {
                         link.put(file, tree, source)?;
-                        if let Some(link) = self.links.get_mut(index) {
-                            link.done = true;
-                        }
+                        link.state = State::Done;
                         chain.pop();
                     }
-                    Err(NotFound::Missing { .. }) if self.is_pending(before, &chain) => {
-                        chain.extend(before);
+                    Err(cause) => {
+                        link.state = State::Waiting;
+                        // Another link may still bring what is missing; one that itself waits cannot.
+                        let missing = matches!(cause, NotFound::Missing { .. });
+                        let before = self.by_name.get(&link.target).copied();
+                        let error = link.failed(LinkError::Find(cause));
+                        let is_aside = |before: &usize| {
+                            let link = self.links.get(*before);
+                            missing && link.is_some_and(|link| link.state == State::Aside)
+                        };
+                        chain.push(before.filter(is_aside).ok_or(error)?);
                     }
-                    Err(cause) => return Err(link.failed(LinkError::Find(cause))),
                 }
             }
         }
         Ok(())
-    }
-
-    /// Whether the link `index` may still bring what is missing. One that is itself waited for cannot.
-    fn is_pending(&self, index: Option<usize>, chain: &[usize]) -> bool {
-        let Some(index) = index else { return false };
-        // A circle is as long as its chain, so only chains of links pay for this search.
-        self.links.get(index).is_some_and(|link| !link.done) && !chain.contains(&index)
     }
 }
 

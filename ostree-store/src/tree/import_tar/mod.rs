@@ -40,6 +40,10 @@ pub use self::links::{LinkError, NotFound};
 /// The mode of directories that no entry brings.
 const PARENT_MODE: u32 = 0o755;
 
+/// How many directories that no entry brings are made. One name of an entry can ask for two thousand of them, and each
+/// takes more than a kilobyte of memory.
+const MAX_MADE: usize = 100_000;
+
 /// After the end of an archive at most this many bytes are read on, to check the end of its compression. Archives
 /// are filled up to whole records, by default of 10 KiB, so this is plenty.
 const TRAILER: u64 = 16 << 20;
@@ -112,6 +116,9 @@ pub enum ImportTarError {
         /// What is missing.
         cause: NotFound,
     },
+    /// Too many directories that would have to be made.
+    #[error("more than {MAX_MADE} directories have no entry of their own")]
+    Parents,
     /// A device, fifo, or a root that is no directory.
     #[error("Unsupported file type for path \"{entry}\"")]
     Unsupported {
@@ -194,6 +201,7 @@ pub fn import_tar(
         sink,
         source,
         links: Links::default(),
+        made: 0,
     };
     while let Some(entry) = entries.next()? {
         import.entry(&entry, &mut entries)?;
@@ -218,6 +226,8 @@ struct Import<'a> {
     sink: &'a dyn ObjectSink,
     source: &'a dyn DirTreeSource,
     links: Links,
+    /// Directories that no entry brought.
+    made: usize,
 }
 
 impl Import<'_> {
@@ -277,6 +287,10 @@ impl Import<'_> {
         let mut dir = &mut *self.tree;
         dir.meta = Some(id);
         for name in parent {
+            self.made += usize::from(!dir.dirs.contains_key(name));
+            if self.made > MAX_MADE {
+                return Err(ImportTarError::Parents);
+            }
             let opened = dir.open_dir(self.source, name);
             dir = opened.map_err(|cause| ImportTarError::Directory {
                 entry: shown(&entry.name),

@@ -1,6 +1,6 @@
-//! Keys, the signatures of v2 packages and indexes, and the decision whether to trust.
+//! Keys, signatures, and the decision whether to trust.
 //!
-//! A signature is a tar entry `.SIGN.<algorithm>.<key name>` whose content is the raw RSA signature (PKCS#1 v1.5):
+//! The signature of a v2 package or index is a tar entry `.SIGN.<algorithm>.<key name>` whose content is the raw RSA signature (PKCS#1 v1.5):
 //!
 //! | algorithm | over the digest | used by |
 //! |---|---|---|
@@ -11,6 +11,9 @@
 //! The key name is the file name of the public key in `/etc/apk/keys`. Entries are tried in order: the first whose
 //! key is loaded under exactly that name *is* the signature; those after it are not looked at, even if it
 //! turns out bad. Unknown keys and unknown algorithms are passed over.
+//!
+//! The signatures of v3 files are blocks of their own, which name the key by [`KeyId`]; keys may be EC keys too, and
+//! one good signature is enough.
 //!
 //! ```no_run
 //! use apk_format::{Index, KeyRing, Trust};
@@ -25,16 +28,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 
-use rsa::pkcs8::DecodePublicKey;
-use rsa::{Pkcs1v15Sign, RsaPublicKey};
+pub(crate) mod adb;
+mod key;
+mod private;
 
 use crate::gzip::Hashes;
 use crate::ustar::{Archive, ArchiveError, Header};
 
+pub use key::KeyId;
+use key::PublicKey;
+pub use private::{PrivateKey, SigningError};
+
 /// Public keys by name.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
-    keys: BTreeMap<String, RsaPublicKey>,
+    keys: BTreeMap<String, (KeyId, PublicKey)>,
 }
 
 impl KeyRing {
@@ -48,18 +56,35 @@ impl KeyRing {
     /// A name that is already there keeps its key, as the first keys directory wins in apk.
     pub fn add(&mut self, name: &str, pem: &[u8]) -> Result<(), KeyError> {
         let text = std::str::from_utf8(pem).map_err(|_| KeyError::NotPem { name: name.into() })?;
-        let key =
-            RsaPublicKey::from_public_key_pem(text.trim()).map_err(|source| KeyError::NotRsa {
-                name: name.into(),
-                reason: source.to_string(),
-            })?;
-        self.keys.entry(name.into()).or_insert(key);
+        let key = PublicKey::from_pem(text).map_err(|reason| KeyError::Unusable {
+            name: name.into(),
+            reason,
+        })?;
+        let id = KeyId::of(&key.raw());
+        self.keys.entry(name.into()).or_insert((id, key));
         Ok(())
     }
 
     /// The names of all keys, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
+    }
+
+    /// The id of the key under this name.
+    pub fn id(&self, name: &str) -> Option<KeyId> {
+        self.keys.get(name).map(|(id, _)| *id)
+    }
+
+    /// All keys as `name (id)`.
+    fn names_with_ids(&self) -> impl Iterator<Item = String> {
+        self.keys
+            .iter()
+            .map(|(name, (id, _))| format!("{name} ({id})"))
+    }
+
+    fn by_id(&self, wanted: KeyId) -> Option<(&str, &PublicKey)> {
+        let mut keys = self.keys.iter();
+        keys.find_map(|(name, (id, key))| (*id == wanted).then_some((name.as_str(), key)))
     }
 }
 
@@ -72,9 +97,9 @@ pub enum KeyError {
         /// The name it was to be added under.
         name: String,
     },
-    /// The text is no RSA public key of at most 4096 bits.
-    #[error("key {name:?} is not a usable RSA public key: {reason}")]
-    NotRsa {
+    /// The text is no RSA public key of at most 4096 bits, and no EC public key on a curve that is known.
+    #[error("key {name:?} is not a usable public key: {reason}")]
+    Unusable {
         /// The name it was to be added under.
         name: String,
         /// What the decoder says.
@@ -92,7 +117,7 @@ pub enum Trust {
     AllowUntrusted,
 }
 
-/// How the signed bytes are digested before RSA.
+/// How the signed bytes are digested and signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// `RSA`: SHA-1.
@@ -101,6 +126,8 @@ pub enum Algorithm {
     Rsa256,
     /// `RSA512`: SHA-512.
     Rsa512,
+    /// ECDSA over SHA-512; in v3 files only.
+    Ecdsa,
 }
 
 impl Algorithm {
@@ -114,26 +141,24 @@ impl Algorithm {
         }
     }
 
-    /// The name used in `.SIGN.` entries.
+    /// The name used in `.SIGN.` entries; `ECDSA` is used in none.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Rsa => "RSA",
             Algorithm::Rsa256 => "RSA256",
             Algorithm::Rsa512 => "RSA512",
+            Algorithm::Ecdsa => "ECDSA",
         }
     }
 
-    fn verify(self, key: &RsaPublicKey, hashes: &Hashes, signature: &[u8]) -> bool {
-        let (prefix, digest): (&[u8], Vec<u8>) = match self {
-            Algorithm::Rsa => (SHA1_PREFIX, hashes.sha1().to_vec()),
-            Algorithm::Rsa256 => (SHA256_PREFIX, hashes.sha256().to_vec()),
-            Algorithm::Rsa512 => (SHA512_PREFIX, hashes.sha512().to_vec()),
+    fn verify(self, key: &PublicKey, hashes: &Hashes, signature: &[u8]) -> bool {
+        let digest = match self {
+            Algorithm::Rsa => hashes.sha1().to_vec(),
+            Algorithm::Rsa256 => hashes.sha256().to_vec(),
+            Algorithm::Rsa512 | Algorithm::Ecdsa => hashes.sha512().to_vec(),
         };
-        let scheme = Pkcs1v15Sign {
-            hash_len: Some(digest.len()),
-            prefix: prefix.into(),
-        };
-        key.verify(scheme, &digest, signature).is_ok()
+        // A name of `.SIGN.RSA…` and a key that is none: bad, as anything else under a known name.
+        matches!(key, PublicKey::Rsa(_)) && key.verify(self, &digest, signature)
     }
 }
 
@@ -158,6 +183,17 @@ pub enum SignatureError {
         /// `algorithm.key name` of every signature.
         signed_with: Vec<String>,
         /// The names of the keys in the ring.
+        loaded: Vec<String>,
+    },
+    /// No signature is by a key that is loaded; this file names keys by their ids.
+    #[error(
+        "it is signed with {}, but the keys loaded are {}; add the public key with that id, under any name",
+        list(.signed_with), list(.loaded)
+    )]
+    UnknownId {
+        /// `ADB.key id` of every signature.
+        signed_with: Vec<String>,
+        /// `name (id)` of the keys in the ring.
         loaded: Vec<String>,
     },
     /// The signature by a loaded key does not match the bytes, or the key is another one under the same name.
@@ -233,7 +269,7 @@ impl Signatures {
             Some((
                 Algorithm::from_name(algorithm)?,
                 name,
-                keys.keys.get(name)?,
+                &keys.keys.get(name)?.1,
                 signature,
             ))
         });
@@ -270,13 +306,6 @@ const COUNT_LIMIT: usize = 64;
 const SIGNATURE_LIMIT: usize = 4096;
 
 const PREFIX: &[u8] = b".SIGN.";
-
-// The DER header of a DigestInfo for each algorithm (RFC 8017, 9.2, note 1).
-const SHA1_PREFIX: &[u8] = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
-const SHA256_PREFIX: &[u8] =
-    b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
-const SHA512_PREFIX: &[u8] =
-    b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40";
 
 fn list(names: &[String]) -> String {
     match names {

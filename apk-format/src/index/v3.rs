@@ -1,0 +1,65 @@
+//! The v3 index, `Packages.adb`: values and their signatures, and nothing behind them.
+
+use std::io::Read;
+
+use crate::adb::block::{BlockKind, Blocks, Schema};
+use crate::adb::schema::{IndexView, InfoView, SchemaError};
+use crate::adb::value::{Adb, Budget};
+use crate::digest::Digest;
+use crate::index::{Index, IndexError, Record};
+use crate::package::info_from_view;
+use crate::signature::adb::{self, AdbSignatures};
+use crate::signature::{KeyRing, Trust};
+
+/// Reads an index to its end and checks its signature before looking at a record.
+pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
+    let mut blocks = Blocks::open(reader)?;
+    let schema = blocks.schema();
+    if schema != Schema::INDEX {
+        return Err(IndexError::Schema { schema });
+    }
+    blocks.next_block()?;
+    let values = blocks.payload(VALUES_LIMIT)?;
+    let mut signatures = AdbSignatures::default();
+    while let Some(block) = blocks.next_block()? {
+        if block.kind != BlockKind::Signature || signatures.len() == adb::COUNT_LIMIT {
+            let limit = adb::COUNT_LIMIT;
+            return Err(IndexError::Signatures { limit });
+        }
+        signatures.add(blocks.payload(adb::LENGTH_LIMIT)?);
+    }
+    signatures.verify(schema, &values, keys, trust)?;
+    let adb = Adb::new(&values).map_err(|source| SchemaError::value("index", source))?;
+    index(IndexView::new(adb, adb.root())?, values.len())
+}
+
+fn index(view: IndexView<'_>, length: usize) -> Result<Index, IndexError> {
+    let mut budget = Budget::for_payload(length);
+    let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let packages = view.packages()?;
+    let record = |value| record(InfoView::new(packages.adb(), value)?, &mut budget);
+    Ok(Index {
+        description: optional(view.description()?),
+        records: packages.values().map(record).collect::<Result<_, _>>()?,
+        pkgname_spec: optional(view.pkgname_spec()?),
+    })
+}
+
+fn record(view: InfoView<'_>, budget: &mut Budget) -> Result<Record, IndexError> {
+    budget
+        .spend(RECORD)
+        .map_err(|source| SchemaError::value("packages", source))?;
+    let info = info_from_view(view, budget)?;
+    let hashes = view.hashes()?;
+    let identity = Digest::from_bytes(hashes).ok_or_else(|| IndexError::Identity {
+        name: info.name.clone(),
+        length: hashes.len(),
+    })?;
+    Ok(info.to_record(identity, view.file_size()?))
+}
+
+/// How many bytes of values are read: they are kept in memory. The largest index of Alpine would need some 8 MiB.
+const VALUES_LIMIT: u64 = 128 << 20;
+
+/// What a record costs beside its texts and lists. The shortest that a writer makes has 60 bytes.
+const RECORD: usize = 128;

@@ -1,0 +1,155 @@
+//! Options of every apk command, and what they set.
+//!
+//! | kind | options |
+//! |---|---|
+//! | used | allow-untrusted, arch, cache, cache-dir, force*, keys-dir, legacy-info, network, quiet, repositories-file, repository, repository-config, root, verbose |
+//! | answered at once | help, print-arch, version |
+//! | true whatever they say, because nothing here writes to a root, runs a script or uses the network | cache-max-age, cache-packages, cache-predownload, check-certificate, interactive, logfile, preserve-env, pretty-print, preupgrade-depends, progress, root-tmpfs, sync, timeout, update-cache, wait |
+//! | refused by name | progress-fd, uvol-manager; purge by the one command that would use it |
+
+use super::options::{Opt, Said};
+
+/// The options, in apk's order.
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::flag("allow-untrusted"),
+    Opt::value("arch"),
+    Opt::switch("cache"),
+    Opt::value("cache-dir"),
+    Opt::value("cache-max-age"),
+    Opt::switch("cache-packages"),
+    Opt::switch("cache-predownload"),
+    Opt::switch("check-certificate"),
+    Opt::flag("force").short("f"),
+    Opt::flag("force-binary-stdout"),
+    Opt::flag("force-broken-world"),
+    Opt::flag("force-missing-repositories"),
+    Opt::flag("force-no-chroot"),
+    Opt::flag("force-non-repository"),
+    Opt::flag("force-old-apk"),
+    Opt::flag("force-overwrite"),
+    Opt::flag("force-refresh"),
+    Opt::flag("help").short("h"),
+    Opt::auto("interactive").short("i"),
+    Opt::value("keys-dir"),
+    Opt::switch("legacy-info"),
+    Opt::switch("logfile"),
+    Opt::switch("network"),
+    Opt::switch("preserve-env"),
+    Opt::auto("pretty-print"),
+    Opt::value("preupgrade-depends"),
+    Opt::flag("print-arch"),
+    Opt::auto("progress"),
+    Opt::value("progress-fd"),
+    Opt::switch("purge"),
+    Opt::flag("quiet").short("q"),
+    Opt::value("repositories-file"),
+    Opt::value("repository").short("X"),
+    Opt::value("repository-config"),
+    Opt::value("root").short("p"),
+    Opt::auto("root-tmpfs"),
+    Opt::auto("sync"),
+    Opt::value("timeout"),
+    Opt::flag("update-cache").short("U"),
+    Opt::value("uvol-manager"),
+    Opt::flag("verbose").short("v"),
+    Opt::flag("version").short("V"),
+    Opt::value("wait"),
+];
+
+/// What was set.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "apk's options are independent switches"
+)]
+pub(super) struct Globals {
+    pub(super) allow_untrusted: bool,
+    pub(super) architectures: Vec<String>,
+    pub(super) cache: bool,
+    pub(super) cache_dir: Option<String>,
+    pub(super) force_binary_stdout: bool,
+    pub(super) force_overwrite: bool,
+    pub(super) keys_dir: Option<String>,
+    pub(super) legacy_info: bool,
+    pub(super) network: bool,
+    pub(super) purge: bool,
+    pub(super) repositories_file: Option<String>,
+    pub(super) repositories: Vec<String>,
+    pub(super) repository_configs: Vec<String>,
+    pub(super) root: String,
+}
+
+impl Default for Globals {
+    fn default() -> Globals {
+        Globals {
+            allow_untrusted: false,
+            architectures: Vec::new(),
+            cache: true,
+            cache_dir: None,
+            force_binary_stdout: false,
+            force_overwrite: false,
+            keys_dir: None,
+            legacy_info: true,
+            network: true,
+            purge: false,
+            repositories_file: None,
+            repositories: Vec::new(),
+            repository_configs: Vec::new(),
+            root: "/".to_owned(),
+        }
+    }
+}
+
+/// What an option leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next word.
+    Continue,
+    /// The help.
+    Help,
+    /// The version.
+    Version,
+    /// The architecture of this machine.
+    Arch,
+    /// One step quieter.
+    Quieter,
+    /// One step louder.
+    Louder,
+    /// Refusal: it is not here.
+    Missing,
+}
+
+impl Globals {
+    /// Applies one option.
+    pub(super) fn set(&mut self, name: &str, said: &Said) -> Next {
+        let text = || said.text().to_owned();
+        match name {
+            "allow-untrusted" => self.allow_untrusted = true,
+            "arch" => self.architectures.push(text()),
+            "cache" => self.cache = said.is_yes(),
+            "cache-dir" => self.cache_dir = Some(text()),
+            "force" => {
+                self.force_binary_stdout = true;
+                self.force_overwrite = true;
+            }
+            "force-binary-stdout" => self.force_binary_stdout = true,
+            "force-overwrite" => self.force_overwrite = true,
+            "help" => return Next::Help,
+            "keys-dir" => self.keys_dir = Some(text()),
+            "legacy-info" => self.legacy_info = said.is_yes(),
+            "network" => self.network = said.is_yes(),
+            "print-arch" => return Next::Arch,
+            "progress-fd" | "uvol-manager" => return Next::Missing,
+            "purge" => self.purge = said.is_yes(),
+            "quiet" => return Next::Quieter,
+            "repositories-file" => self.repositories_file = Some(text()),
+            "repository" => self.repositories.push(text()),
+            "repository-config" => self.repository_configs.push(text()),
+            "root" => self.root = text(),
+            "verbose" => return Next::Louder,
+            "version" => return Next::Version,
+            _ => {} // the third row of the table above
+        }
+        Next::Continue
+    }
+}

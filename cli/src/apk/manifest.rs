@@ -1,0 +1,104 @@
+//! `apk manifest`: checksums of the files of installed packages, or of package files.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use apk_format::{Digest, EntryKind, KeyRing, Package, Trust};
+use composer::inventory::{NameId, PackageId};
+
+use super::applet::Applet;
+use super::out::Out;
+use super::phrases;
+use super::session::{Code, Parts, Session};
+
+pub(super) const APPLET: Applet = Applet {
+    name: "manifest",
+    parts: Parts {
+        any_arch: false,
+        ..Parts::ALL
+    },
+    run,
+    ..Applet::NONE
+};
+
+fn run(session: &mut Session, operands: &[String]) -> Code {
+    if operands.is_empty() {
+        return 0;
+    }
+    let (names, files) = session.inventory.named_by(operands);
+    let keys = session.keys();
+    let trust = session.trust();
+    for path in files {
+        let prefix = prefix(&session.out, &path);
+        if let Err(words) = of_file(&path, &prefix, &keys, trust, &mut session.out) {
+            session.out.error(format_args!("{path}: {words}"));
+        }
+    }
+    for name in names {
+        of_installed(session, name);
+    }
+    0
+}
+
+fn prefix(out: &Out, of: &str) -> String {
+    if out.verbosity > 1 {
+        format!("{of}: ")
+    } else {
+        String::new()
+    }
+}
+
+fn of_installed(session: &mut Session, name: NameId) {
+    let mut builds: Vec<PackageId> = session.inventory.builds(name).collect();
+    session.inventory.sort(&mut builds);
+    for package in builds {
+        let known = &session.inventory[package];
+        let Some(installed) = &known.installed else {
+            continue;
+        };
+        let prefix = prefix(&session.out, &known.record.name);
+        let files = installed.dirs.iter().flat_map(|dir| &dir.files);
+        for (path, file) in installed.paths().zip(files) {
+            let algorithm = match file.checksum {
+                Some(_) if installed.flags.sha256 => "sha256-160",
+                Some(Digest::Sha1(_)) => "sha1",
+                Some(Digest::Sha256(_)) => "sha256",
+                None => "none",
+            };
+            let hex = file
+                .checksum
+                .map(|digest| digest.to_hex())
+                .unwrap_or_default();
+            session
+                .out
+                .line(format_args!("{prefix}{algorithm}:{hex}  {path}"));
+        }
+    }
+}
+
+/// The regular files of a package file, as far as it can be trusted. What is found out at its end is told then.
+fn of_file(
+    path: &str,
+    prefix: &str,
+    keys: &KeyRing,
+    trust: Trust,
+    out: &mut Out,
+) -> Result<(), String> {
+    let wrong = |error| phrases::package(&error);
+    let file = File::open(path).map_err(|error| phrases::system(&error))?;
+    let mut package = Package::open(file).map_err(wrong)?;
+    let signed = package.verify_signature(keys, trust);
+    signed.map_err(|error| phrases::signature(&error).to_owned())?;
+    while let Some(entry) = package.next_entry().map_err(wrong)? {
+        if let (EntryKind::File { .. } | EntryKind::HardLink { .. }, checksum) =
+            (&entry.kind, entry.checksum)
+        {
+            let algorithm = if checksum.is_some() { "sha1" } else { "none" };
+            let hex = checksum.map(|digest| digest.to_hex()).unwrap_or_default();
+            out.line(format_args!("{prefix}{algorithm}:{hex}  {}", entry.path));
+            let read = io::copy(&mut package.by_ref(), &mut io::sink());
+            read.map_err(|error| phrases::stream(&error))?;
+        }
+    }
+    package.finish().map_err(wrong)
+}

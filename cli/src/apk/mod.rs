@@ -1,0 +1,294 @@
+//! The face of apk: its commands, options, answers and exit codes, as apk-tools 3.0.6 has them.
+//!
+//! | room | is |
+//! |---|---|
+//! | [`options`] | words of the command line, read as apk reads them |
+//! | [`globals`] | options of every command |
+//! | [`applet`] | what a command is; a file for each |
+//! | [`session`] | one run: what was said, what was opened |
+//! | [`query`] | the options that queries share |
+//! | [`serialize`] | plain, JSON, YAML |
+//! | [`phrases`] | errors in apk's words |
+//! | [`out`] | answers, warnings, errors |
+//!
+//! Nothing here changes a root. What apk has and this has not is refused by name ([`MISSING`]). A command for v3 files
+//! (`adbdump`, `adbsign`, `mkndx`, `mkpkg`) gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
+//!
+//! | exit code | |
+//! |---|---|
+//! | 0 | done |
+//! | 1 … 98 | a wrong command line, or what the command counts: operands without meaning, packages with faults |
+//! | 99 | failed |
+
+mod applet;
+mod dot;
+mod globals;
+mod info;
+mod list;
+mod manifest;
+mod options;
+mod out;
+mod phrases;
+mod policy;
+mod query;
+mod search;
+mod serialize;
+mod session;
+mod verify;
+mod version;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use applet::Applet;
+use globals::Next;
+use options::{Opt, Setting, Word, Words};
+use session::{Code, Session};
+
+/// The words after `apk`, if the program was started as such or asked to be it.
+pub(crate) fn asked(args: &[OsString]) -> Option<Vec<OsString>> {
+    let (program, rest) = args.split_first()?;
+    if Path::new(program).file_name()? == "apk" {
+        return Some(rest.to_vec());
+    }
+    match rest.split_first()? {
+        (first, rest) if first == "apk" => Some(rest.to_vec()),
+        _ => None,
+    }
+}
+
+/// Does what was asked for, and gives the exit code.
+pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
+    let mut session = Session::new();
+    let code = match words.into_iter().map(OsString::into_string).collect() {
+        Ok(words) => start(&mut session, words),
+        Err(word) => {
+            let word = word.to_string_lossy();
+            session
+                .out
+                .error(format_args!("command line: '{word}' is not UTF-8"));
+            1
+        }
+    };
+    let written = session.out.finish();
+    match u8::try_from(code) {
+        Ok(code) if written => ExitCode::from(code.min(FAILURE)),
+        _ => ExitCode::from(FAILURE),
+    }
+}
+
+const FAILURE: u8 = 99;
+
+/// The commands that are here, in alphabetical order.
+const APPLETS: &[Applet] = &[
+    dot::APPLET,
+    info::APPLET,
+    list::APPLET,
+    manifest::APPLET,
+    policy::APPLET,
+    query::APPLET,
+    search::APPLET,
+    verify::APPLET,
+    version::APPLET,
+];
+
+/// The commands of apk-tools 3.0.6 that are not here.
+const MISSING: &[&str] = &[
+    "adbdump", "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "extract",
+    "fetch", "fix", "index", "mkndx", "mkpkg", "stats", "update", "upgrade",
+];
+
+fn start(session: &mut Session, words: Vec<String>) -> Code {
+    let applet = find_applet(&words);
+    if let Some(applet) = applet {
+        session.parts = applet.parts;
+        (applet.prepare)(session);
+    }
+    let options = applet.map_or(&[][..], |applet| applet.options);
+    let shared = if applet.is_some_and(|applet| applet.queries) {
+        query::OPTIONS
+    } else {
+        &[]
+    };
+    let groups: [&[Opt]; 3] = [globals::OPTIONS, options, shared];
+    let mut operands = Vec::new();
+    let mut pending = applet;
+    for word in Words::new(&groups, &words) {
+        match word {
+            Word::Wrong(wrong) => return refuse(session, &wrong),
+            Word::Operand(word) if pending.is_some_and(|applet| applet.name == word) => {
+                pending = None;
+            }
+            Word::Operand(word) => {
+                if !(word.is_empty() && applet.is_some_and(|applet| applet.drops_empty)) {
+                    operands.push(word);
+                }
+            }
+            Word::Setting(setting) => match set(session, applet, setting) {
+                Ok(()) => {}
+                Err(code) => return code,
+            },
+        }
+    }
+    match applet {
+        Some(applet) => match session.open() {
+            Ok(()) => (applet.run)(session, &operands),
+            Err(code) => code,
+        },
+        None => unknown(session, operands.first()),
+    }
+}
+
+/// The first word that is a command. Options of a command are not known yet, so that a value of one may be taken for it.
+fn find_applet(words: &[String]) -> Option<&'static Applet> {
+    let groups = [globals::OPTIONS];
+    Words::new(&groups, words).find_map(|word| match word {
+        Word::Operand(word) => APPLETS.iter().find(|applet| applet.name == word),
+        _ => None,
+    })
+}
+
+/// Applies one option, or ends the run.
+fn set(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Result<(), Code> {
+    let Setting {
+        group,
+        name,
+        key,
+        said,
+    } = setting;
+    let accepted = match group {
+        0 => return set_global(session, applet, name, &said),
+        1 => {
+            session.own.push((name, said.clone()));
+            applet.is_none_or(|applet| (applet.set)(session, name, &said))
+        }
+        _ => query::set(session, name, &said),
+    };
+    if accepted {
+        return Ok(());
+    }
+    let value = said.text();
+    let wrong = format!("invalid argument for option '{key}': '{value}'");
+    Err(refuse(session, &wrong))
+}
+
+fn set_global(
+    session: &mut Session,
+    applet: Option<&Applet>,
+    name: &'static str,
+    said: &options::Said,
+) -> Result<(), Code> {
+    let verbosity = session.out.verbosity;
+    match session.globals.set(name, said) {
+        Next::Continue => {}
+        Next::Quieter => session.out.verbosity = verbosity.saturating_sub(1),
+        Next::Louder => session.out.verbosity = verbosity.saturating_add(1),
+        Next::Arch => {
+            session.out.line(session::machine());
+            return Err(0);
+        }
+        Next::Version => {
+            version_line(session);
+            return Err(0);
+        }
+        Next::Help => {
+            help(session, applet);
+            return Err(1); // as apk does
+        }
+        Next::Missing => {
+            session
+                .out
+                .error(format_args!("apk's option '--{name}' is not in apk-ostree"));
+            return Err(1);
+        }
+    }
+    Ok(())
+}
+
+fn refuse(session: &mut Session, wrong: &str) -> Code {
+    session.out.error(format_args!("command line: {wrong}"));
+    1
+}
+
+fn unknown(session: &mut Session, word: Option<&String>) -> Code {
+    match word {
+        None => help(session, None),
+        Some(word) if MISSING.contains(&word.as_str()) => session
+            .out
+            .error(format_args!("apk's command '{word}' is not in apk-ostree")),
+        Some(word) => session.out.error(format_args!(
+            "'{word}' is not an apk command. See 'apk --help'."
+        )),
+    }
+    1
+}
+
+/// The version that this behaves as, in apk's own form, and what it really is.
+fn version_line(session: &mut Session) {
+    let machine = session::machine();
+    session
+        .out
+        .line(format_args!("apk-tools 3.0.6, compiled for {machine}."));
+    session
+        .out
+        .line(concat!("apk-ostree ", env!("CARGO_PKG_VERSION")));
+}
+
+fn help(session: &mut Session, applet: Option<&Applet>) {
+    version_line(session);
+    let out = &mut session.out;
+    match applet {
+        Some(applet) => {
+            out.line(format_args!(
+                "\nUsage: apk {} [options] [operands]",
+                applet.name
+            ));
+            usage(out, "Options of the command", applet.options);
+            if applet.queries {
+                usage(out, "Options of queries", query::OPTIONS);
+            }
+        }
+        None => {
+            out.line("\nUsage: apk [options] command [options] [operands]\n\nCommands:");
+            for applet in APPLETS {
+                out.line(format_args!("  {}", applet.name));
+            }
+        }
+    }
+    usage(out, "Options of every command", globals::OPTIONS);
+}
+
+fn usage(out: &mut out::Out, title: &str, options: &[Opt]) {
+    if !options.is_empty() {
+        out.line(format_args!("\n{title}:"));
+        options
+            .iter()
+            .for_each(|option| out.line(format_args!("  {}", option.usage())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Option<Vec<OsString>> {
+        asked(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_name_decides() {
+        assert_eq!(words("/sbin/apk list"), Some(vec!["list".into()]));
+        assert_eq!(words("apk-ostree apk list"), Some(vec!["list".into()]));
+        assert_eq!(words("apk-ostree list"), None);
+        assert_eq!(words("apk"), Some(Vec::new()));
+    }
+
+    /// A command that was added must leave the list of what is missing.
+    #[test]
+    fn nothing_is_both_here_and_missing() {
+        let names: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
+        assert!(names.is_sorted() && MISSING.is_sorted());
+        assert!(!names.iter().any(|name| MISSING.contains(name)));
+    }
+}

@@ -1,0 +1,78 @@
+//! Where the words of the apk face go: stdout for answers, stderr for trouble.
+//!
+//! | | from verbosity | to |
+//! |---|---|---|
+//! | answers | – | stdout |
+//! | messages | 1, the usual one | stdout |
+//! | warnings | 0 | stderr, after `WARNING: ` |
+//! | errors | – | stderr, after `ERROR: ` |
+//!
+//! A reader that closes the pipe has seen enough. Any other trouble with stdout is told at the end.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Stdout, Write};
+
+/// Stdout and stderr.
+#[derive(Debug)]
+pub(super) struct Out {
+    stdout: BufWriter<Stdout>,
+    failed: Option<io::Error>,
+    /// How much is said: 0 after `-q`, 1, one more for each `-v`.
+    pub(super) verbosity: u32,
+}
+
+impl Out {
+    pub(super) fn new() -> Out {
+        Out {
+            stdout: BufWriter::with_capacity(64 << 10, io::stdout()),
+            failed: None,
+            verbosity: 1,
+        }
+    }
+
+    /// An answer, as it stands.
+    pub(super) fn text(&mut self, text: impl Display) {
+        if self.failed.is_none() {
+            self.failed = write!(self.stdout, "{text}").err();
+        }
+    }
+
+    /// A line of an answer.
+    pub(super) fn line(&mut self, line: impl Display) {
+        self.text(format_args!("{line}\n"));
+    }
+
+    /// A line that quiet users do not want.
+    pub(super) fn message(&mut self, line: impl Display) {
+        if self.verbosity >= 1 {
+            self.line(line);
+        }
+    }
+
+    pub(super) fn warning(&mut self, words: impl Display) {
+        self.trouble(format_args!("WARNING: {words}"));
+    }
+
+    pub(super) fn error(&mut self, words: impl Display) {
+        self.trouble(format_args!("ERROR: {words}"));
+    }
+
+    fn trouble(&mut self, words: impl Display) {
+        if self.failed.is_none() {
+            self.failed = self.stdout.flush().err();
+        }
+        let _ = writeln!(io::stderr(), "{words}"); // the exit code still tells
+    }
+
+    /// Ends the output; gives whether all of it was written, as far as somebody reads it.
+    pub(super) fn finish(mut self) -> bool {
+        let failed = self.failed.take().or_else(|| self.stdout.flush().err());
+        match failed {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(io::stderr(), "ERROR: cannot write to stdout: {error}");
+                false
+            }
+            _ => true,
+        }
+    }
+}

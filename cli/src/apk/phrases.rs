@@ -1,0 +1,133 @@
+//! Errors in apk's words. What only we can say is said in ours.
+
+use std::error::Error;
+use std::io;
+
+use apk_format::{
+    ArchiveError, DependencyError, IndexError, Member, PackageError, SignatureError, WorldError,
+};
+use composer::inventory::open::{OpenError, RepositoryError};
+
+pub(super) const UNTRUSTED: &str = "UNTRUSTED signature";
+pub(super) const BAD_SIGNATURE: &str = "BAD signature";
+pub(super) const INVALID: &str = "file format is invalid or inconsistent";
+pub(super) const OBSOLETE: &str = "file format is obsolete (e.g. missing embedded checksum)";
+pub(super) const ENDS_EARLY: &str = "unexpected end of file";
+pub(super) const PACKAGE_FORMAT: &str = "v2 package format error";
+pub(super) const PACKAGE_INTEGRITY: &str = "v2 package integrity error";
+const ADB_BLOCK: &str = "ADB block error";
+const ADB_SCHEMA: &str = "ADB schema error";
+const DATABASE_FORMAT: &str = "v2 database format error";
+const DEPENDENCY_FORMAT: &str = "dependency format is invalid";
+const VERSION_FORMAT: &str = "package version is invalid";
+const NO_NETWORK: &str = "repositories on other machines are not in apk-ostree yet";
+
+/// What the system says, without the number that the standard library adds.
+pub(super) fn system(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words.to_owned(),
+        _ => text,
+    }
+}
+
+/// Why a root cannot be used.
+pub(super) fn opening(error: &OpenError) -> String {
+    match error {
+        OpenError::Read { source, .. } => system(source),
+        OpenError::World(WorldError { source, .. }) => dependency(source).to_owned(),
+        OpenError::Text { .. } | OpenError::Installed(_) | OpenError::Triggers(_) => {
+            DATABASE_FORMAT.to_owned()
+        }
+        OpenError::Scripts(_) => INVALID.to_owned(),
+        OpenError::Cache(_) => "No such file or directory".to_owned(),
+    }
+}
+
+/// Why an operand is no dependency.
+pub(super) fn dependency(error: &DependencyError) -> &'static str {
+    match error {
+        DependencyError::Version { .. } => VERSION_FORMAT,
+        _ => DEPENDENCY_FORMAT,
+    }
+}
+
+/// Why a repository cannot be used.
+pub(super) fn repository(error: &RepositoryError) -> String {
+    match error {
+        RepositoryError::Read(error) => system(error),
+        RepositoryError::Index(error) => index(error),
+        RepositoryError::Remote => NO_NETWORK.to_owned(),
+    }
+}
+
+/// Why an index cannot be used.
+pub(super) fn index(error: &IndexError) -> String {
+    let words = match error {
+        IndexError::Signature(error) => signature(error),
+        IndexError::Record(_) | IndexError::NotUtf8 { .. } => DATABASE_FORMAT,
+        IndexError::Read { source, .. } => return stream(source),
+        IndexError::Block(_) | IndexError::Values(_) => ADB_BLOCK,
+        IndexError::Schema { .. } => ADB_SCHEMA,
+        _ => INVALID,
+    };
+    words.to_owned()
+}
+
+/// Why something is not trusted.
+pub(super) fn signature(error: &SignatureError) -> &'static str {
+    match error {
+        SignatureError::Unsigned
+        | SignatureError::UnknownKey { .. }
+        | SignatureError::UnknownId { .. } => UNTRUSTED,
+        SignatureError::Bad { .. } => BAD_SIGNATURE,
+    }
+}
+
+/// Why a package cannot be used.
+pub(super) fn package(error: &PackageError) -> String {
+    let words = match error {
+        PackageError::Identity { .. } | PackageError::DataHash { .. } => PACKAGE_INTEGRITY,
+        PackageError::Archive {
+            member: Member::Signature,
+            ..
+        } => INVALID,
+        PackageError::Archive {
+            source: ArchiveError::Truncated,
+            ..
+        } => ENDS_EARLY,
+        PackageError::Archive {
+            source: ArchiveError::Read(source),
+            ..
+        } => return stream(source),
+        PackageError::NoDataHash
+        | PackageError::Obsolete
+        | PackageError::Info(_)
+        | PackageError::NotControl { .. }
+        | PackageError::NoInfo
+        | PackageError::Twice { .. } => PACKAGE_FORMAT,
+        PackageError::NoChecksum { .. } => OBSOLETE,
+        PackageError::Read { source, .. } => return stream(source),
+        PackageError::NoControl { .. } | PackageError::NoData { .. } => ENDS_EARLY,
+        _ => INVALID,
+    };
+    words.to_owned()
+}
+
+/// Why a file could not be read to its end.
+pub(super) fn stream(error: &io::Error) -> String {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<PackageError>());
+    match (inner, error.kind()) {
+        (Some(inner), _) => package(inner),
+        (None, io::ErrorKind::UnexpectedEof) => ENDS_EARLY.to_owned(),
+        (None, _) if error.raw_os_error().is_some() => system(error),
+        (None, _) => INVALID.to_owned(),
+    }
+}
+
+/// An error and its causes, for what apk has no words.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    crate::failure::chain(error)
+}

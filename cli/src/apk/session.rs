@@ -1,0 +1,339 @@
+//! One run of the apk face: what was said, and what was opened.
+
+use std::path::Path;
+
+use apk_format::Trust;
+use apk_format::database::RepositoryLineError;
+use composer::inventory::Inventory;
+use composer::inventory::PackageId;
+use composer::inventory::open::{
+    self, Action, Cache, ListError, ListFiles, Lists, OpenError, Opening, State, Warning,
+};
+use composer::inventory::search::{Answer, SearchError, Spec};
+use composer::resolve::ResolveError;
+use composer::root::Root;
+
+use super::globals::Globals;
+use super::options::Said;
+use super::out::Out;
+use super::phrases;
+use super::serialize::Format;
+
+/// An exit status: errors of apk's own are negative and end as 99.
+pub(super) type Code = i64;
+
+/// A failure of the system or of a format.
+pub(super) const FAILED: Code = -1;
+
+/// Which parts of a root and its repositories a command looks at.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "apk's parts are independent")]
+pub(super) struct Parts {
+    pub(super) installed: bool,
+    pub(super) scripts: bool,
+    pub(super) world: bool,
+    pub(super) listed: bool,
+    pub(super) given: bool,
+    /// Whether `--arch` counts for the root of the running system too.
+    pub(super) any_arch: bool,
+}
+
+impl Parts {
+    /// Nothing at all.
+    pub(super) const NONE: Parts = Parts {
+        installed: false,
+        scripts: false,
+        world: false,
+        listed: false,
+        given: false,
+        any_arch: false,
+    };
+    /// Repositories alone.
+    pub(super) const REPOSITORIES: Parts = Parts {
+        listed: true,
+        given: true,
+        any_arch: true,
+        ..Parts::NONE
+    };
+    /// Everything.
+    pub(super) const ALL: Parts = Parts {
+        installed: true,
+        scripts: true,
+        world: true,
+        ..Parts::REPOSITORIES
+    };
+
+    /// Whether something is to be opened.
+    fn any(self) -> bool {
+        self.installed || self.scripts || self.world || self.listed || self.given
+    }
+}
+
+/// What was said, and what was opened.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) out: Out,
+    pub(super) globals: Globals,
+    pub(super) parts: Parts,
+    pub(super) spec: Spec,
+    pub(super) format: Format,
+    /// The field that is summarized instead of listing packages.
+    pub(super) summarize: bool,
+    /// The command's own options, in order.
+    pub(super) own: Vec<(&'static str, Said)>,
+    pub(super) root: Option<Root>,
+    pub(super) inventory: Inventory,
+}
+
+impl Session {
+    pub(super) fn new() -> Session {
+        Session {
+            out: Out::new(),
+            globals: Globals::default(),
+            parts: Parts::NONE,
+            spec: Spec::default(),
+            format: Format::Plain,
+            summarize: false,
+            own: Vec::new(),
+            root: None,
+            inventory: Inventory::default(),
+        }
+    }
+
+    /// Whether one of the command's own options was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.own
+            .iter()
+            .any(|(known, said)| *known == name && *said != Said::No)
+    }
+
+    /// The last value of one of the command's own options.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let mut said = self.own.iter().rev();
+        said.find(|(known, _)| *known == name)
+            .map(|(_, said)| said.text())
+    }
+
+    /// Whether unsigned material can be used.
+    pub(super) fn trust(&self) -> Trust {
+        if self.globals.allow_untrusted {
+            Trust::AllowUntrusted
+        } else {
+            Trust::Required
+        }
+    }
+
+    /// Opens the root, and what the command looks at in it.
+    pub(super) fn open(&mut self) -> Result<(), Code> {
+        let root = Root::open(Path::new(&self.globals.root)).map_err(|error| {
+            let words = phrases::system(&error);
+            self.out.error(format_args!("Unable to open root: {words}"));
+            FAILED
+        })?;
+        if self.parts.any() {
+            let opened = open::open(&root, &self.opening());
+            match opened {
+                Ok((inventory, warnings)) => {
+                    self.inventory = inventory;
+                    warnings.iter().for_each(|warning| self.warn(warning));
+                    self.warn_of_faults();
+                }
+                Err(error) => return Err(self.refuse(&error)),
+            }
+        }
+        self.root = Some(root);
+        Ok(())
+    }
+
+    /// The keys that are trusted.
+    pub(super) fn keys(&self) -> apk_format::KeyRing {
+        let root = self.root.as_ref();
+        root.map(|root| open::keys(root, self.globals.keys_dir.as_deref()))
+            .unwrap_or_default()
+    }
+
+    fn opening(&self) -> Opening<'_> {
+        let globals = &self.globals;
+        let own_root = globals.root == "/";
+        let architectures: &[String] = if own_root && !self.parts.any_arch {
+            &[]
+        } else {
+            &globals.architectures
+        };
+        let files = match &globals.repositories_file {
+            _ if !self.parts.listed => ListFiles::None,
+            Some(path) => ListFiles::At(path),
+            None => ListFiles::Root,
+        };
+        let lists = if self.parts.given {
+            Lists {
+                lines: &globals.repositories,
+                texts: &globals.repository_configs,
+                files,
+            }
+        } else {
+            Lists {
+                files,
+                ..Lists::default()
+            }
+        };
+        Opening {
+            architectures,
+            machine: machine(),
+            state: State {
+                installed: self.parts.installed,
+                scripts: self.parts.scripts,
+                world: self.parts.world,
+            },
+            lists,
+            keys_dir: globals.keys_dir.as_deref(),
+            trust: self.trust(),
+            network: globals.network,
+            cache: globals
+                .cache
+                .then(|| globals.cache_dir.as_deref().map_or(Cache::Usual, Cache::At)),
+        }
+    }
+
+    fn refuse(&mut self, error: &OpenError) -> Code {
+        let words = phrases::opening(error);
+        match error {
+            OpenError::Cache(_) => {
+                self.out
+                    .error(format_args!("Unable to setup the cache: {words}"));
+            }
+            _ => self
+                .out
+                .error(format_args!("Unable to read database: {words}")),
+        }
+        self.out
+            .error(format_args!("Failed to open apk database: {words}"));
+        FAILED
+    }
+
+    fn warn(&mut self, warning: &Warning) {
+        match warning {
+            Warning::Line { file, line, error } => {
+                if let Some(words) = line_error(error) {
+                    self.out.warning(format_args!("{file}:{line}: {words}"));
+                }
+            }
+            Warning::File { file, error } => {
+                let words = match error {
+                    ListError::Read(error) => phrases::system(error),
+                    ListError::Line(RepositoryLineError::Keyword(_)) => {
+                        "unsupported repositories file keyword".to_owned()
+                    }
+                    ListError::Line(
+                        RepositoryLineError::Variable(_) | RepositoryLineError::Definition(_),
+                    ) => "undefined repositories file variable".to_owned(),
+                    ListError::Line(_) => "repositories file syntax error".to_owned(),
+                };
+                self.out
+                    .error(format_args!("failed to read repositories: {file}: {words}"));
+            }
+            Warning::Repository { action, url, error } => {
+                let action = match action {
+                    Action::Open => "opening",
+                    Action::OpenFromCache => "opening from cache",
+                    Action::Fetch => "fetching",
+                };
+                let words = phrases::repository(error);
+                self.out.warning(format_args!("{action} {url}: {words}"));
+            }
+        }
+    }
+
+    fn warn_of_faults(&mut self) {
+        let faults = self.inventory.faults;
+        let consequence = if faults.unusable_packages {
+            "are not installable"
+        } else {
+            "might not function properly"
+        };
+        if faults.unknown_fields {
+            self.out.warning(format_args!(
+                "This apk-tools is OLD! Some packages {consequence}."
+            ));
+        }
+        if faults.unreadable_atoms {
+            self.out.warning(format_args!(
+                "The indexes contain broken packages which {consequence}."
+            ));
+        }
+    }
+
+    /// Finds what operands mean. What goes wrong is told; the error is apk's result.
+    pub(super) fn search(&mut self, operands: &[String]) -> Result<Answer, Code> {
+        let answer = self
+            .inventory
+            .search(&self.spec, operands, self.root.as_ref());
+        answer.map_err(|error| self.explain(&error))
+    }
+
+    /// Finds packages, each once and sorted, and how many operands meant nothing.
+    pub(super) fn packages(&mut self, operands: &[String]) -> Result<(Vec<PackageId>, Code), Code> {
+        let found = self
+            .inventory
+            .search_packages(&self.spec, operands, self.root.as_ref());
+        match found {
+            Ok((packages, missing)) => Ok((packages, Code::try_from(missing).unwrap_or(FAILED))),
+            Err(error) => match self.explain(&error) {
+                code if code < 0 => Err(code),
+                code => Ok((Vec::new(), code)),
+            },
+        }
+    }
+
+    fn explain(&mut self, error: &SearchError) -> Code {
+        match error {
+            SearchError::Dependency { text, .. } => {
+                self.out.error(format_args!(
+                    "'{text}' is not a valid world dependency, format is name(@tag)([<>~=]version)"
+                ));
+                FAILED
+            }
+            SearchError::Resolve(ResolveError::Unsatisfiable(reasons)) => {
+                self.out.error(reasons);
+                Code::try_from(reasons.errors).unwrap_or(FAILED)
+            }
+            SearchError::Resolve(ResolveError::UnknownTags(dependencies)) => {
+                for dependency in dependencies {
+                    let tag = dependency.tag.as_deref().unwrap_or_default();
+                    let name = &dependency.name;
+                    self.out.warning(format_args!(
+                        "The repository tag for world dependency '{name}@{tag}' does not exist"
+                    ));
+                }
+                FAILED
+            }
+            SearchError::Resolve(error) => {
+                self.out.error(phrases::chain(error));
+                FAILED
+            }
+        }
+    }
+}
+
+/// What apk says of a line that names no repository; it is silent about incomplete ones.
+fn line_error(error: &RepositoryLineError) -> Option<String> {
+    match error {
+        RepositoryLineError::Syntax => None,
+        RepositoryLineError::Keyword(word) => Some(format!("unrecogized keyword: {word}")),
+        RepositoryLineError::Option(word) => Some(format!("invalid option: {word}")),
+        RepositoryLineError::Definition(text) => {
+            Some(format!("invalid variable definition: {text}"))
+        }
+        RepositoryLineError::Variable(name) => Some(format!("undefined variable: {name}")),
+        RepositoryLineError::Url(url) => Some(format!("invalid url: {url}")),
+    }
+}
+
+/// The architecture of this machine, by Alpine's name.
+pub(super) fn machine() -> &'static str {
+    match std::env::consts::ARCH {
+        "arm" => "armv7",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}

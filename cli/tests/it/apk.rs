@@ -1,0 +1,304 @@
+//! The face of apk, beside what apk-tools 3.0.6 said, and beside itself where it is there.
+//!
+//! The recordings are in `fixtures/recorded/apk-3.0.6/cli/`, one file for a session: each command line, its output, its
+//! errors behind `! `, its exit code in brackets. With `APK_OSTREE_APK3` the real apk is asked again, and must still say
+//! the same; `APK_OSTREE_RECORD=1` writes down what it says.
+
+use crate::pair::{Answer, apk_ostree, similar};
+use fixtures::forge::package::Member;
+use fixtures::forge::{Fault, Forge, Key, Repository};
+use fixtures::peer;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The version that the recordings are of.
+const VERSION: &str = "3.0.6";
+
+/// A root with the demo's packages, repositories with newer and stranger ones, single package files.
+fn material(dir: &Path) {
+    root(dir);
+    more(dir);
+    broken(dir);
+    packages(dir);
+    fs::write(
+        dir.join("lists"),
+        format!(
+            "# a comment\nset base={0}\n\n${{base}}/repo\n@edge ${{base}}/more\nv2 ${{base}} more\n",
+            dir.display()
+        ),
+    )
+    .unwrap();
+    fs::write(dir.join("wrong-list"), "nonsense /x\n/y\n").unwrap();
+    fs::write(dir.join("wrong-variable"), "/x/${none}\n").unwrap();
+}
+
+/// The root that apk 2.14.10 made of the demo.
+fn root(dir: &Path) {
+    let recorded = fixtures::path("recorded/apk-2.14.10/demo-server-x86_64");
+    let root = dir.join("root");
+    for sub in [
+        "lib/apk/db",
+        "etc/apk/keys",
+        "etc/apk/repositories.d",
+        "bin",
+        "usr/bin",
+    ] {
+        fs::create_dir_all(root.join(sub)).unwrap();
+    }
+    for (from, to) in [
+        ("installed", "lib/apk/db/installed"),
+        ("triggers", "lib/apk/db/triggers"),
+        ("scripts.tar", "lib/apk/db/scripts.tar"),
+        ("world", "etc/apk/world"),
+        ("arch", "etc/apk/arch"),
+    ] {
+        fs::copy(recorded.join(from), root.join(to)).unwrap();
+    }
+    let key = "apk-ostree-demo.rsa.pub";
+    fs::copy(
+        fixtures::path("demo/keys").join(key),
+        root.join("etc/apk/keys").join(key),
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("/bin/busybox", root.join("bin/cat")).unwrap();
+    std::os::unix::fs::symlink("nowhere", root.join("bin/lost")).unwrap();
+    copy_dir(&fixtures::path("demo/repo"), &dir.join("repo"));
+    let list = format!("{}/repo\n", dir.display());
+    fs::write(root.join("etc/apk/repositories.d/demo.list"), list).unwrap();
+    fs::write(root.join("etc/apk/repositories.d/ignored"), "/nowhere\n").unwrap();
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A repository with newer versions, virtual names, texts that need quoting, cycles.
+fn more(dir: &Path) {
+    let package = |name, version| {
+        Forge::package(name, version)
+            .arch("x86_64")
+            .builddate(1_700_000_000)
+    };
+    Repository::new("x86_64")
+        .description("more \"of it\"")
+        .add(
+            package("demo-tool", "1.2-r0")
+                .description("a newer tool: # better")
+                .provides("cmd:tool=1.2-r0 tool-abi=5")
+                .depends("so:libc.demo-x86_64.so.1>=1 demo-zlib<9 !nothing")
+                .file("usr/bin/tool", "newer\n"),
+        )
+        .add(package("demo-zlib", "1.3.1-r0").description("the same version, another build").file("lib/z", "z\n"))
+        .add(package("demo-zlib", "1.3.1_p1-r0").file("lib/z", "zz\n"))
+        .add(
+            package("Upper-Case", "2~abc-r1")
+                .description("- it's \\ \"quoted\": ' #\ttab, and long enough to go beyond the eightieth column of a line")
+                .license("MIT AND (BSD-2-Clause OR Zlib)")
+                .url("https://example.org/?a=b#c")
+                .maintainer("Ä Umlaut <a@example.org>")
+                .origin("upper")
+                .commit("0123456789abcdef0123456789abcdef01234567")
+                .provider_priority(7)
+                .replaces("demo-tool<2")
+                .replaces_priority(3)
+                .triggers("/usr/bin")
+                .provides("lower:case tool-abi=6 editor")
+                .file("usr/x", "x\n"),
+        )
+        .add(package("cycle-a", "1").depends("cycle-b").file("a", "a\n"))
+        .add(package("cycle-b", "1").depends("cycle-c missing-thing").file("b", "b\n"))
+        .add(package("cycle-c", "1").depends("cycle-a cycle-b demo-libc").file("c", "c\n"))
+        .add(package("follower", "1-r0").install_if("demo-tool>=1 demo-zlib").depends("demo-tool").file("f", "f\n"))
+        .add(package("invalid-version", "1.x").file("i", "i\n"))
+        .add(package("many-deps", "3").depends(&(1..40).map(|n| format!("dependency-number-{n}")).collect::<Vec<_>>().join(" ")).file("m", "m\n"))
+        .add(Forge::package("plain", "1.0-r0").arch("noarch").file("p", "p\n"))
+        .add(Forge::package("foreign", "1.0-r0").arch("s390x").file("p", "p\n"))
+        .write(&dir.join("more"), &Key::demo())
+        .unwrap();
+}
+
+/// Repositories that cannot be used, or not as they are.
+fn broken(dir: &Path) {
+    let empty = || Repository::new("x86_64");
+    let good = || empty().add(Forge::package("x", "1").arch("x86_64").file("x", "x\n"));
+    good().write(&dir.join("other-key"), &Key::other()).unwrap();
+    let index = |name: &str, text: &str| {
+        let to = dir.join(name).join("x86_64");
+        fs::create_dir_all(&to).unwrap();
+        fs::write(
+            to.join("APKINDEX.tar.gz"),
+            empty().index(text, Some(&Key::demo())),
+        )
+        .unwrap();
+    };
+    let record = |rest: &str| {
+        format!("C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:odd\nV:1\nS:1\nI:2\nT:\nU:\nL:MIT\n{rest}\n")
+    };
+    index("bad-depends", &record("D:good bad= worse\n"));
+    index("bad-provides", &record("p:good !bad\n"));
+    index("unknown-lower", &record("z:1\n"));
+    index("unknown-upper", &record("X:1\n"));
+    index("no-colon", &record("nonsense\n"));
+    fs::create_dir_all(dir.join("garbage/x86_64")).unwrap();
+    fs::write(dir.join("garbage/x86_64/APKINDEX.tar.gz"), "no index").unwrap();
+}
+
+/// Package files, good and faulty.
+fn packages(dir: &Path) {
+    let good = || {
+        Forge::package("sample", "1.0-r0")
+            .arch("x86_64")
+            .dir("etc")
+            .file("etc/conf", "conf\n")
+            .file("usr/bin/run", "#!/bin/sh\n")
+            .mode(0o4755)
+            .symlink("usr/bin/link", "run")
+            .hardlink("usr/bin/hard", "usr/bin/run")
+    };
+    let write = |name: &str, forge: Forge, key: &Key| {
+        fs::write(dir.join(name), forge.build(key)).unwrap();
+    };
+    write("good.apk", good(), &Key::demo());
+    write("other.apk", good(), &Key::other());
+    let flip = |member, offset| Fault::FlipByte { member, offset };
+    for (name, fault) in [
+        ("unsigned.apk", Fault::Unsigned),
+        ("wrong-key.apk", Fault::SignedBy(Key::other().into())),
+        ("wrong-datahash.apk", Fault::WrongDatahash),
+        ("no-datahash.apk", Fault::NoDatahash),
+        ("cut.apk", Fault::Truncated(60)),
+        ("trailing.apk", Fault::Trailing(b"more".to_vec())),
+        ("bad-signature.apk", flip(Member::Signature, 700)),
+    ] {
+        write(name, good().fault(fault), &Key::demo());
+    }
+    fs::write(dir.join("empty.apk"), "").unwrap();
+    fs::write(dir.join("text.apk"), "no package\n").unwrap();
+}
+
+/// The sessions: name, what each line begins with, lines.
+const SESSIONS: &[(&str, &str, &str)] = &[
+    ("options", "-p root", include_str!("apk/options.txt")),
+    ("list", "-p root -X more", include_str!("apk/list.txt")),
+    ("search", "-p root -X more", include_str!("apk/search.txt")),
+    ("info", "-p root -X more", include_str!("apk/info.txt")),
+    ("query", "-p root -X more", include_str!("apk/query.txt")),
+    (
+        "version",
+        "-p root -X more",
+        include_str!("apk/version.txt"),
+    ),
+    ("dot", "-p root -X more", include_str!("apk/dot.txt")),
+    ("files", "-p root -X more", include_str!("apk/files.txt")),
+    (
+        "repositories",
+        "-p root",
+        include_str!("apk/repositories.txt"),
+    ),
+];
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The words of a line: separated by spaces, unless single quotes hold them together; `DIR` is the directory.
+fn words(line: &str, dir: &Path) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(
+                part.split(' ')
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    let dir = dir.display().to_string();
+    words
+        .into_iter()
+        .map(|word| word.replace("DIR", &dir))
+        .collect()
+}
+
+/// A session as a recording has it.
+fn transcript(dir: &Path, begin: &str, text: &str, ask: impl Fn(&[String]) -> Answer) -> String {
+    let mut said = String::new();
+    for line in lines(text) {
+        let asked = [words(begin, dir), words(line, dir)].concat();
+        let mut answer = ask(&asked);
+        for text in [&mut answer.stdout, &mut answer.stderr] {
+            *text = text.replace(&dir.display().to_string(), "DIR");
+        }
+        let errors: String = answer
+            .stderr
+            .lines()
+            .map(|line| format!("! {line}\n"))
+            .collect();
+        let code = answer.code.unwrap();
+        said.push_str(&format!(
+            "$ apk {line}\n{}{errors}[{code}]\n",
+            answer.stdout
+        ));
+    }
+    said
+}
+
+fn recording(name: &str) -> PathBuf {
+    fixtures::root().join(format!("recorded/apk-{VERSION}/cli/{name}.txt"))
+}
+
+fn our_apk(dir: &Path, words: &[String]) -> Answer {
+    let mut command = apk_ostree(dir);
+    command
+        .arg("apk")
+        .args(words)
+        .env("APK_CONFIG", "/dev/null");
+    Answer::of(command)
+}
+
+#[test]
+fn we_say_what_apk_said() {
+    let dir = fixtures::scratch("apk");
+    material(dir.path());
+    for (name, begin, text) in SESSIONS {
+        let ours = transcript(dir.path(), begin, text, |words| our_apk(dir.path(), words));
+        similar(&ours, &fs::read_to_string(recording(name)).unwrap(), name);
+    }
+}
+
+#[test]
+fn apk_still_says_it() {
+    let Some(apk) = peer::apk3() else { return };
+    if apk.version() != VERSION {
+        return;
+    }
+    let dir = fixtures::scratch("apk");
+    material(dir.path());
+    for (name, begin, text) in SESSIONS {
+        let said = transcript(dir.path(), begin, text, |words| {
+            let mut command = apk.command();
+            command
+                .current_dir(dir.path())
+                .args(words)
+                .env("APK_CONFIG", "/dev/null");
+            Answer::of(command)
+        });
+        if std::env::var_os("APK_OSTREE_RECORD").is_some() {
+            fs::create_dir_all(recording(name).parent().unwrap()).unwrap();
+            fs::write(recording(name), &said).unwrap();
+        }
+        similar(&said, &fs::read_to_string(recording(name)).unwrap(), name);
+    }
+}

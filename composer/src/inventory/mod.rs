@@ -1,0 +1,583 @@
+//! Everything apk knows of when it has opened a root and its repositories: names and packages, and what links them.
+//!
+//! | room | answers |
+//! |---|---|
+//! | here | which packages there are, who provides a name, what is newer |
+//! | [`open`] | the same, read from a root and its repositories |
+//! | [`field`] | what can be asked of a package |
+//! | [`search`] | which packages an operand means |
+//!
+//! A package is known by its identity: listed by several repositories, or installed, it is still one. The order of
+//! all lists is that of reading: world, installed packages, repositories.
+
+pub mod field;
+pub mod open;
+pub mod search;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use apk_format::database::{Flags, ListedRepository};
+use apk_format::{
+    Dependency, Digest, InstalledDir, InstalledPackage, Record, ScriptKind, Version,
+    dependency::name_order,
+};
+
+use crate::resolve::names::rows_in_visiting_order;
+
+/// The number of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameId(usize);
+
+/// The number of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(usize);
+
+/// What there is. Built once, then only looked at.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// `etc/apk/world`.
+    pub world: Vec<Dependency>,
+    /// Its architectures, the first being its own.
+    pub architectures: Vec<String>,
+    /// In the order of preference.
+    pub repositories: Vec<Repository>,
+    /// Whether an index has fields that only a newer apk knows, and whether it has unreadable atoms.
+    pub faults: Faults,
+    names: Vec<Name>,
+    numbers: HashMap<String, NameId>,
+    packages: Vec<Package>,
+    by_identity: HashMap<Vec<u8>, PackageId>,
+    tags: Vec<String>,
+    order: Vec<NameId>,
+}
+
+/// What is wrong with some index or database, though it can be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// There are fields that only a newer apk knows.
+    pub unknown_fields: bool,
+    /// There are dependencies that cannot be read.
+    pub unreadable_atoms: bool,
+    /// Packages are unusable because of one or the other.
+    pub unusable_packages: bool,
+}
+
+/// A repository as it was opened.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// As it was asked for.
+    pub listed: ListedRepository,
+    /// All tags it was asked for with; `None` is no tag.
+    pub tags: Vec<Option<String>>,
+    /// What it says of itself.
+    pub description: String,
+    /// Its index was read.
+    pub available: bool,
+    /// Its packages can be had.
+    pub reachable: bool,
+    /// It is on this machine.
+    pub local: bool,
+    /// What its index lists.
+    pub records: Vec<Record>,
+}
+
+/// A name: of a package, or of something provided or wanted.
+#[derive(Debug, Default)]
+struct Name {
+    text: String,
+    providers: Vec<Provider>,
+    offered: bool,
+    wanted_by: Vec<NameId>,
+    awaited_by: Vec<NameId>,
+}
+
+/// A package, and the version under which it has a name.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The package.
+    pub package: PackageId,
+    /// Of the package itself for its own name; `None` if it provides the name without one.
+    pub version: Option<Version>,
+}
+
+/// One build of a package.
+#[derive(Debug)]
+pub struct Package {
+    /// Its own name.
+    pub name: NameId,
+    /// What is known of it; if it is installed, by the installed database.
+    pub record: Record,
+    /// What only the installed database knows.
+    pub installed: Option<Installed>,
+    /// Which repositories list it, in order.
+    pub repositories: Vec<usize>,
+}
+
+/// What the databases say of an installed package beyond its record.
+#[derive(Clone, Debug, Default)]
+pub struct Installed {
+    /// The tag it was installed with.
+    pub tag: Option<String>,
+    /// Tags given to it by its maker.
+    pub labels: Vec<String>,
+    /// Packages whose files it may take over.
+    pub replaces: Vec<Dependency>,
+    /// Who wins when two packages replace each other.
+    pub replaces_priority: u16,
+    /// What went wrong.
+    pub flags: Flags,
+    /// Its files.
+    pub dirs: Vec<InstalledDir>,
+    /// Its triggers.
+    pub triggers: Vec<String>,
+    /// Its scripts.
+    pub scripts: Vec<ScriptKind>,
+}
+
+impl Inventory {
+    /// Knows the world, and nothing else yet.
+    #[must_use]
+    pub fn new(world: Vec<Dependency>, architectures: Vec<String>) -> Inventory {
+        let mut inventory = Inventory {
+            architectures,
+            ..Inventory::default()
+        };
+        for dependency in &world {
+            inventory.meet(&dependency.name);
+            inventory.meet_tag(dependency.tag.as_deref());
+        }
+        inventory.world = world;
+        inventory
+    }
+
+    /// Adds an installed package.
+    pub fn add_installed(&mut self, package: InstalledPackage) {
+        self.note_faults(&package.record);
+        let id = self.add(package.record);
+        for dependency in &package.replaces {
+            self.meet(&dependency.name);
+        }
+        self.meet_tag(package.tag.as_deref());
+        if let Some(known) = self.packages.get_mut(id.0) {
+            known.installed.get_or_insert(Installed {
+                tag: package.tag,
+                labels: package.labels,
+                replaces: package.replaces,
+                replaces_priority: package.replaces_priority,
+                flags: package.flags,
+                dirs: package.dirs,
+                triggers: Vec::new(),
+                scripts: Vec::new(),
+            });
+        }
+    }
+
+    /// Adds what the other databases say of an installed package; without effect if it is not installed.
+    pub fn amend(&mut self, identity: &Digest, change: impl FnOnce(&mut Installed)) {
+        let id = self.by_identity.get(&key(identity)).copied();
+        let package = id.and_then(|id| self.packages.get_mut(id.0));
+        if let Some(installed) = package.and_then(|package| package.installed.as_mut()) {
+            change(installed);
+        }
+    }
+
+    /// Adds a repository and what it lists.
+    pub fn add_repository(&mut self, repository: Repository) {
+        for tag in &repository.tags {
+            self.meet_tag(tag.as_deref());
+        }
+        let number = self.repositories.len();
+        for record in &repository.records {
+            self.note_faults(record);
+            let id = self.add(record.clone());
+            let Some(package) = self.packages.get_mut(id.0) else {
+                continue;
+            };
+            let first = package.repositories.is_empty();
+            if first {
+                package.record.size = record.size;
+            }
+            if package.repositories.last() != Some(&number) {
+                package.repositories.push(number);
+            }
+            if first {
+                let mut offered = vec![package.name];
+                let provides = &package.record.provides;
+                let provided = provides.iter().filter_map(|p| self.numbers.get(&p.name));
+                offered.extend(provided.copied());
+                for name in offered {
+                    if let Some(name) = self.names.get_mut(name.0) {
+                        name.offered = true;
+                    }
+                }
+            }
+        }
+        self.repositories.push(repository);
+    }
+
+    /// Links packages with those that want them. To be called once, after everything was added.
+    pub fn link(&mut self) {
+        let texts = self.names.iter().map(|name| name.text.as_str());
+        self.order = rows_in_visiting_order(texts).map(NameId).collect();
+        for at in 0..self.order.len() {
+            let Some(name) = self.order.get(at).copied() else {
+                return;
+            };
+            let (mut wanted, mut awaited) = (Vec::new(), Vec::new());
+            for provider in self.providers(name) {
+                let record = &self[provider.package].record;
+                wanted.extend(record.depends.iter().filter_map(|d| self.find(&d.name)));
+                awaited.extend(record.install_if.iter().filter_map(|d| self.find(&d.name)));
+            }
+            for target in wanted {
+                push_once(self.names.get_mut(target.0).map(|n| &mut n.wanted_by), name);
+            }
+            for target in awaited {
+                push_once(
+                    self.names.get_mut(target.0).map(|n| &mut n.awaited_by),
+                    name,
+                );
+            }
+        }
+    }
+
+    fn add(&mut self, record: Record) -> PackageId {
+        let id = PackageId(self.packages.len());
+        if let Some(known) = self.by_identity.get(&key(&record.identity)) {
+            return *known;
+        }
+        let name = self.meet(&record.name);
+        let provided: Vec<_> = {
+            for dependency in &record.depends {
+                self.meet(&dependency.name);
+            }
+            let provides = record.provides.iter();
+            provides
+                .map(|provide| (self.meet(&provide.name), provide.version.clone()))
+                .collect()
+        };
+        for dependency in &record.install_if {
+            self.meet(&dependency.name);
+        }
+        let own = std::iter::once((name, Some(record.version.clone())));
+        for (name, version) in own.chain(provided) {
+            if let Some(name) = self.names.get_mut(name.0) {
+                name.providers.push(Provider {
+                    package: id,
+                    version,
+                });
+            }
+        }
+        self.by_identity.insert(key(&record.identity), id);
+        self.packages.push(Package {
+            name,
+            record,
+            installed: None,
+            repositories: Vec::new(),
+        });
+        id
+    }
+
+    fn meet(&mut self, text: &str) -> NameId {
+        if let Some(known) = self.numbers.get(text) {
+            return *known;
+        }
+        let id = NameId(self.names.len());
+        self.numbers.insert(text.to_owned(), id);
+        self.names.push(Name {
+            text: text.to_owned(),
+            ..Name::default()
+        });
+        id
+    }
+
+    fn meet_tag(&mut self, tag: Option<&str>) {
+        if let Some(tag) = tag.filter(|tag| !self.tags.iter().any(|known| known == tag)) {
+            self.tags.push(tag.to_owned());
+        }
+    }
+
+    fn note_faults(&mut self, record: &Record) {
+        use apk_format::Uninstallable::{Dependency, UnknownField};
+        let faults = &mut self.faults;
+        // apk reads a conflict among provides without complaint.
+        let ignored = record.ignored.iter();
+        let mut ignored = ignored.filter(|left_out| !left_out.starts_with("p:!"));
+        faults.unknown_fields |= matches!(record.uninstallable, Some(UnknownField(_)))
+            || ignored.clone().any(|left_out| left_out.len() == 2);
+        faults.unreadable_atoms |= matches!(record.uninstallable, Some(Dependency(_)))
+            || ignored.any(|left_out| left_out.len() > 2)
+            || record
+                .provides
+                .iter()
+                .any(|provide| provide.version.as_ref().is_some_and(|v| !v.is_valid()));
+        faults.unusable_packages |= record.uninstallable.is_some();
+    }
+
+    /// The name with this text.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<NameId> {
+        self.numbers.get(text).copied()
+    }
+
+    /// The text of a name.
+    #[must_use]
+    pub fn text(&self, name: NameId) -> &str {
+        self.names.get(name.0).map_or("", |name| &name.text)
+    }
+
+    /// All names, in the order in which apk visits them.
+    pub fn names(&self) -> impl Iterator<Item = NameId> {
+        self.order.iter().copied()
+    }
+
+    /// All names, in the order in which apk shows them.
+    #[must_use]
+    pub fn sorted_names(&self) -> Vec<NameId> {
+        let mut names = self.order.clone();
+        names.sort_by(|a, b| name_order(self.text(*a), self.text(*b)));
+        names
+    }
+
+    /// All packages, in the order of reading.
+    pub fn packages(&self) -> impl Iterator<Item = PackageId> {
+        (0..self.packages.len()).map(PackageId)
+    }
+
+    /// Who has a name: packages of that name, and packages that provide it.
+    #[must_use]
+    pub fn providers(&self, name: NameId) -> &[Provider] {
+        self.names.get(name.0).map_or(&[], |name| &name.providers)
+    }
+
+    /// The packages of that name.
+    pub fn builds(&self, name: NameId) -> impl Iterator<Item = PackageId> {
+        let providers = self.providers(name).iter();
+        let own = providers.filter(move |p| self[p.package].name == name);
+        let mut last = None;
+        own.map(|provider| provider.package)
+            .filter(move |id| last.replace(*id) != Some(*id))
+    }
+
+    /// Whether some repository lists a package that has the name.
+    #[must_use]
+    pub fn is_offered(&self, name: NameId) -> bool {
+        self.names.get(name.0).is_some_and(|name| name.offered)
+    }
+
+    /// The installed package of that name.
+    #[must_use]
+    pub fn installed(&self, name: NameId) -> Option<PackageId> {
+        self.builds(name).find(|id| self[*id].installed.is_some())
+    }
+
+    /// Whether the package can be had from some repository.
+    #[must_use]
+    pub fn is_available(&self, package: PackageId) -> bool {
+        let mut repositories = self[package].repositories.iter();
+        repositories.any(|at| self.repositories.get(*at).is_some_and(|r| r.reachable))
+    }
+
+    /// Where to get a package: the first repository on this machine that lists it, else the first reachable one.
+    #[must_use]
+    pub fn source(&self, package: PackageId) -> Option<&Repository> {
+        let listing = self[package].repositories.iter();
+        let reachable = listing.filter_map(|at| self.repositories.get(*at));
+        let mut reachable = reachable.filter(|repository| repository.reachable);
+        let first = reachable.clone().next();
+        reachable.find(|repository| repository.local).or(first)
+    }
+
+    /// The older installed package that this one would replace.
+    #[must_use]
+    pub fn upgradable_from(&self, package: PackageId) -> Option<PackageId> {
+        let known = &self[package];
+        let old = self.installed(known.name)?;
+        let tag = self[old].installed.as_ref()?.tag.as_deref();
+        let allowed = known.repositories.iter().any(|at| self.allows(*at, tag));
+        let older = self[old].record.version < known.record.version;
+        (allowed && older).then_some(old)
+    }
+
+    /// Whether a repository may be used under a tag: it was opened with it.
+    #[must_use]
+    pub fn allows(&self, repository: usize, tag: Option<&str>) -> bool {
+        let repository = self.repositories.get(repository);
+        repository.is_some_and(|repository| {
+            repository.available && repository.tags.iter().any(|one| one.as_deref() == tag)
+        })
+    }
+
+    /// All tags, in the order in which they were met.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(String::as_str)
+    }
+
+    /// The packages with a dependency, other than a conflict, that this one satisfies; each once.
+    #[must_use]
+    pub fn dependants(&self, package: PackageId, installed_only: bool) -> Vec<PackageId> {
+        let provides = self[package].record.provides.iter();
+        let provided = provides.filter_map(|provide| self.find(&provide.name));
+        let names = std::iter::once(self[package].name).chain(provided);
+        let wanting =
+            names.flat_map(|name| self.names.get(name.0).map_or(&[][..], |n| &n.wanted_by));
+        let mut seen = vec![false; self.packages.len()];
+        let mut found = Vec::new();
+        for provider in wanting.flat_map(|name| self.providers(*name)) {
+            let dependant = provider.package;
+            let new = seen
+                .get_mut(dependant.0)
+                .is_some_and(|seen| !std::mem::replace(seen, true));
+            if !new || (installed_only && self[dependant].installed.is_none()) {
+                continue;
+            }
+            let mut wants = self[dependant].record.depends.iter();
+            if wants.any(|wanted| !wanted.conflict && self.satisfies(package, wanted)) {
+                found.push(dependant);
+            }
+        }
+        found
+    }
+
+    /// The packages with an auto-installation rule that this one is part of; each once.
+    #[must_use]
+    pub fn awaiting(&self, package: PackageId, installed_only: bool) -> Vec<PackageId> {
+        let mut found = Vec::new();
+        for provider in self
+            .awaiting_names(package)
+            .flat_map(|name| self.providers(name))
+        {
+            let one = provider.package;
+            if found.contains(&one) || (installed_only && self[one].installed.is_none()) {
+                continue;
+            }
+            let mut rule = self[one].record.install_if.iter();
+            if rule.any(|wanted| !wanted.conflict && self.satisfies(package, wanted)) {
+                found.push(one);
+            }
+        }
+        found
+    }
+
+    /// The names some provider of which has this package's own name in its auto-installation rule.
+    pub fn awaiting_names(&self, package: PackageId) -> impl Iterator<Item = NameId> {
+        let name = self.names.get(self[package].name.0);
+        name.map_or(&[][..], |name| &name.awaited_by)
+            .iter()
+            .copied()
+    }
+
+    /// Whether a package has what a dependency wants, under its own name or one that it provides.
+    #[must_use]
+    pub fn satisfies(&self, package: PackageId, wanted: &Dependency) -> bool {
+        let record = &self[package].record;
+        let identity = Some(&record.identity);
+        if record.name == wanted.name {
+            return wanted.satisfied_by(identity, Some(&record.version));
+        }
+        let provided = record
+            .provides
+            .iter()
+            .find(|provide| provide.name == wanted.name);
+        provided.is_some_and(|provide| wanted.satisfied_by(identity, provide.version.as_ref()))
+    }
+
+    /// `name-version`
+    #[must_use]
+    pub fn title(&self, package: PackageId) -> String {
+        crate::layer::title(&self[package].record)
+    }
+
+    /// Sorts packages by name and version, as apk shows them; equal ones keep their order.
+    pub fn sort(&self, packages: &mut [PackageId]) {
+        packages.sort_by(|a, b| self.compare(*a, *b));
+    }
+
+    /// The order of [`Inventory::sort`].
+    #[must_use]
+    pub fn compare(&self, a: PackageId, b: PackageId) -> std::cmp::Ordering {
+        let (a, b) = (&self[a].record, &self[b].record);
+        name_order(&a.name, &b.name).then_with(|| a.version.cmp(&b.version))
+    }
+
+    /// The installed package that a path belongs to: a file's owner, or the one that decides on a directory.
+    #[must_use]
+    pub fn owner(&self, path: &str) -> Option<PackageId> {
+        let path = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
+        let has_dir = |id: &PackageId| self.dirs(*id).any(|dir| dir.path == path);
+        let owner_of_dir = self
+            .packages()
+            .filter(has_dir)
+            .reduce(|a, b| self.dir_owner(a, b));
+        if owner_of_dir.is_some() {
+            return owner_of_dir;
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        self.packages().find(|id| {
+            let mut dirs = self.dirs(*id).filter(|dir| dir.path == parent);
+            dirs.any(|dir| dir.files.iter().any(|file| file.name == name))
+        })
+    }
+
+    fn dirs(&self, package: PackageId) -> impl Iterator<Item = &InstalledDir> {
+        let installed = self[package].installed.as_ref();
+        installed
+            .map_or(&[][..], |installed| &installed.dirs)
+            .iter()
+    }
+
+    /// Which of two packages decides on a directory of both: apk 3's rule.
+    fn dir_owner(&self, a: PackageId, b: PackageId) -> PackageId {
+        let priority = |id: PackageId| {
+            let installed = self[id].installed.as_ref();
+            installed.map_or(0, |installed| installed.replaces_priority)
+        };
+        match priority(a).cmp(&priority(b)) {
+            std::cmp::Ordering::Greater => return a,
+            std::cmp::Ordering::Less => return b,
+            std::cmp::Ordering::Equal => {}
+        }
+        let (first, second) = (&self[a].record, &self[b].record);
+        if first.origin.is_some() && first.origin == second.origin {
+            if first.origin.as_deref() == Some(&first.name) {
+                return a;
+            }
+            if second.origin.as_deref() == Some(&second.name) {
+                return b;
+            }
+        }
+        if first.name <= second.name { a } else { b }
+    }
+}
+
+impl std::ops::Index<PackageId> for Inventory {
+    type Output = Package;
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "packages are never removed, so a number that was handed out is valid"
+    )]
+    fn index(&self, id: PackageId) -> &Package {
+        &self.packages[id.0]
+    }
+}
+
+/// What tells packages apart: the first 20 bytes of their identity, as apk compares them.
+fn key(identity: &Digest) -> Vec<u8> {
+    let bytes = identity.as_bytes();
+    bytes.get(..20).unwrap_or(bytes).to_vec()
+}
+
+fn push_once(list: Option<&mut Vec<NameId>>, name: NameId) {
+    // Names are linked one after the other, so an equal one can only be the last.
+    if let Some(list) = list.filter(|list| list.last() != Some(&name)) {
+        list.push(name);
+    }
+}
+
+/// Where a repository on this machine is; `None` if it is on another.
+#[must_use]
+pub fn local_path(url: &str) -> Option<PathBuf> {
+    apk_format::database::local_path(url).map(PathBuf::from)
+}
