@@ -15,8 +15,8 @@
 //!
 //! No function opens a file: all take text, bytes or [`Read`](std::io::Read). Nothing in the input is trusted:
 //! no bytes make a reader panic, or use memory out of proportion to what it returns. The rules are those of
-//! apk-tools 3.0.6; what is written is what apk-tools 2.14 or 3.0 writes. Both package formats are
-//! known: v2, which Alpine publishes, and v3 (ADB), which OpenWrt does; they are seen alike.
+//! apk-tools 3.0.6; what is written is what apk-tools 2.14 or 3.0 writes. Both package formats are known: v2, which
+//! Alpine publishes, and v3 (ADB), which OpenWrt does; they are seen alike.
 //!
 //! ```
 //! # let index_file = include_bytes!("../../fixtures/samples/v2/x86_64/APKINDEX.tar.gz");

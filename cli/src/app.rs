@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     cat, checkout, commit, completions, compose, config, diff, export, fsck, init, log, ls, man,
-    prune, pull_local, refs, reset, rev_parse, show,
+    prune, pull_local, refs, remote, reset, rev_parse, show, summary,
 };
 use crate::console::Console;
 use crate::face::Face;
@@ -96,9 +96,11 @@ pub(crate) enum OstreeCommand {
     Prune(prune::PruneArgs),
     PullLocal(pull_local::PullLocalArgs),
     Refs(refs::RefsArgs),
+    Remote(remote::RemoteArgs),
     Reset(reset::ResetArgs),
     RevParse(rev_parse::RevParseArgs),
     Show(show::ShowArgs),
+    Summary(summary::SummaryArgs),
 }
 
 /// What was asked for, whichever face was asked.
@@ -164,8 +166,10 @@ fn dispatch(
         OstreeCommand::Prune(args) => prune::run(args, &repo()?, console),
         OstreeCommand::PullLocal(args) => pull_local::run(args, repo()?, console),
         OstreeCommand::Refs(args) => refs::run(args, &repo()?, console),
+        OstreeCommand::Remote(args) => remote::run(args, &mut repo()?, console),
         OstreeCommand::Reset(args) => reset::run(args, &repo()?),
         OstreeCommand::RevParse(args) => rev_parse::run(args, &repo()?, console),
         OstreeCommand::Show(args) => show::run(args, &repo()?, console),
+        OstreeCommand::Summary(args) => summary::run(args, &repo()?, console),
     }
 }

@@ -164,7 +164,15 @@ fn words(error: &clap::Error, args: &[OsString], asked: Option<&str>) -> String 
             unknown_option(&option, args, asked)
         }
         ErrorKind::UnknownArgument => format!("unexpected argument {option:?}"),
+        ErrorKind::InvalidSubcommand if asked == Some("remote") => {
+            unknown_of_remote(&text_of(error, ContextKind::InvalidSubcommand))
+        }
         ErrorKind::InvalidSubcommand => unknown_command(asked.unwrap_or_default()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+            if asked == Some("remote") =>
+        {
+            "No \"remote\" subcommand specified".to_owned()
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "No command specified".to_owned()
         }
@@ -209,6 +217,13 @@ fn missing(asked: Option<&str>, names: &str) -> String {
         "pull-local" => "DESTINATION must be specified".to_owned(),
         _ => format!("{} must be given", names.trim_matches(['<', '>'])),
     }
+}
+
+fn unknown_of_remote(name: &str) -> String {
+    if COMMANDS_OF_REMOTE.contains(&name) {
+        return format!("ostree's command 'remote {name}' is not in apk-ostree");
+    }
+    format!("Unknown \"remote\" subcommand '{name}'")
 }
 
 fn unknown_command(name: &str) -> String {
@@ -269,6 +284,17 @@ const COMMANDS_OF_OSTREE: &[&str] = &[
     "summary",
 ];
 
+/// The commands of `ostree remote` that are not here: they fetch, or hold keys and cookies for fetching.
+const COMMANDS_OF_REMOTE: &[&str] = &[
+    "add-cookie",
+    "delete-cookie",
+    "gpg-import",
+    "gpg-list-keys",
+    "list-cookies",
+    "refs",
+    "summary",
+];
+
 /// Options that ostree has and we have not, by command.
 const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
     (
@@ -285,15 +311,9 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
         &[
             "--editor",
             "-e",
-            "--mode-ro-executables",
             "--selinux-policy",
             "--selinux-policy-from-base",
             "-P",
-            "--devino-canonical",
-            "-I",
-            "--tar-pathname-filter",
-            "--statoverride",
-            "--skip-list",
             "--consume",
             "--gpg-sign",
             "--gpg-homedir",
@@ -305,15 +325,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "fsck",
-        &[
-            "--add-tombstones",
-            "--delete",
-            "--verify-bindings",
-            "--verify-back-refs",
-        ],
-    ),
-    (
         "pull-local",
         &[
             "--require-static-deltas",
@@ -322,6 +333,11 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
         ],
     ),
     ("show", &["--gpg-homedir", "--gpg-verify-remote"]),
+    ("remote", &["--gpg-import", "--sign-verify", "--sysroot"]),
+    (
+        "summary",
+        &["--gpg-sign", "--gpg-homedir", "--sign", "--sign-type"],
+    ),
 ];
 
 #[cfg(test)]

@@ -36,6 +36,30 @@ pub(crate) fn choose(given: Option<&str>) -> Result<i64, Failure> {
     }
 }
 
+/// The time as the clock has it.
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// A time as GLib writes `%FT%T%:::z` in the local zone; `invalid` outside the years that it knows.
+pub(crate) fn iso8601(time: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_second(time) else {
+        return "invalid".to_owned();
+    };
+    let time = time.to_zoned(jiff::tz::TimeZone::system());
+    let seconds = time.offset().seconds();
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let seconds = seconds.abs();
+    let mut zone = format!("{sign}{:02}", seconds / 3600);
+    if seconds % 3600 != 0 {
+        zone.push_str(&format!(":{:02}", seconds / 60 % 60));
+    }
+    if seconds % 60 != 0 {
+        zone.push_str(&format!(":{:02}", seconds % 60));
+    }
+    format!("{}{zone}", time.strftime("%FT%T"))
+}
+
 /// A number as C's `strtoull` reads it: spaces before it and anything after it do not matter.
 fn epoch(text: &str) -> Option<i64> {
     let text = text.trim_start();

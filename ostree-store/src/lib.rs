@@ -11,6 +11,104 @@
 //! | [`tree`] | many objects seen as directories: import, export, comparison |
 //! | [`transfer`] | commits taken from one repository into another |
 //! | [`upkeep`] | checking a repository, and taking away what nobody needs |
+//!
+//! # Writing a commit, and getting it out again
+//!
+//! Objects go into a [`repo::Transaction`]; nobody sees them before it is published, and the ref moves last.
+//!
+//! ```
+//! use ostree_store::gvariant::Dict;
+//! use ostree_store::object::{Commit, DirMeta, FileHeader, Name, ObjectSink};
+//! use ostree_store::repo::{Repo, RepoMode};
+//! use ostree_store::tree::Tree;
+//! use ostree_store::tree::checkout::{CheckoutOptions, Ownership, checkout};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let repo = Repo::create(&dir.path().join("repo"), RepoMode::Archive)?;
+//! let transaction = repo.transaction()?;
+//!
+//! // A tree in memory: directories are values, contents are objects already.
+//! let meta = transaction.dirmeta(&DirMeta::root_owned(0o755))?;
+//! let mut root = Tree { meta: Some(meta), ..Tree::default() };
+//! let etc = root.open_dir(&transaction, &Name::new("etc")?)?;
+//! etc.meta = Some(meta);
+//! let content = b"Welcome\n";
+//! let motd = transaction.file(
+//!     &FileHeader::root_owned(0o644),
+//!     content.len() as u64,
+//!     &mut content.as_slice(),
+//! )?;
+//! etc.put_file(Name::new("motd")?, motd)?;
+//! let link = transaction.file(&FileHeader::symlink("motd"), 0, &mut std::io::empty())?;
+//! etc.put_file(Name::new("issue")?, link)?;
+//!
+//! let (root_tree, root_meta) = root.write(&transaction)?;
+//! let commit = transaction.commit(&Commit {
+//!     metadata: Dict::default(),
+//!     parent: None,
+//!     related: Vec::new(),
+//!     subject: "A greeting".to_owned(),
+//!     body: String::new(),
+//!     timestamp: 1_700_000_000, // the caller's business: nothing here looks at a clock
+//!     root_tree,
+//!     root_meta,
+//! })?;
+//! transaction.set_ref("main".parse()?, Some(commit));
+//! transaction.publish()?;
+//!
+//! let options = CheckoutOptions { ownership: Ownership::User, ..CheckoutOptions::default() };
+//! checkout(&repo, &root_tree, &root_meta, &dir.path().join("out"), &options)?;
+//! assert_eq!(std::fs::read_to_string(dir.path().join("out/etc/issue"))?, "Welcome\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Reading
+//!
+//! ```
+//! # use ostree_store::gvariant::Dict;
+//! # use ostree_store::object::Commit;
+//! # use ostree_store::repo::RepoMode;
+//! # use ostree_store::object::ObjectSink;
+//! # use ostree_store::tree::{import_dir::import_dir, modify::Modifier};
+//! use std::io::Read;
+//!
+//! use ostree_store::repo::Repo;
+//! use ostree_store::tree::walk::{self, Depth, Entry};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("repo");
+//! # let made = Repo::create(&path, RepoMode::BareUserOnly)?;
+//! # std::fs::create_dir_all(dir.path().join("t/etc"))?;
+//! # std::fs::write(dir.path().join("t/etc/motd"), "Welcome\n")?;
+//! # let transaction = made.transaction()?;
+//! # let canonical = Modifier { canonical_permissions: true, no_xattrs: true, ..Modifier::default() };
+//! # let tree = import_dir(&dir.path().join("t"), &canonical, &transaction)?;
+//! # let (root_tree, root_meta) = tree.write(&transaction)?;
+//! # let commit = transaction.commit(&Commit { metadata: Dict::default(), parent: None, related: Vec::new(),
+//! #     subject: String::new(), body: String::new(), timestamp: 0, root_tree, root_meta })?;
+//! # transaction.set_ref("main".parse()?, Some(commit));
+//! # transaction.publish()?;
+//! let repo = Repo::open(&path)?;
+//! let commit = repo.commit(&repo.resolve("main")?)?;
+//! let root = Entry::root_of(&commit);
+//!
+//! // Everything in the tree, files of a directory before its subdirectories. No content is opened.
+//! let mut paths = Vec::new();
+//! for listed in walk::list(&repo, "/", root, Depth::All) {
+//!     paths.push(listed?.path);
+//! }
+//! assert_eq!(paths, ["/", "/etc", "/etc/motd"]);
+//!
+//! // One file. It reads as its content, in every mode of the repository.
+//! let Entry::File(id) = walk::resolve_following(&repo, root, "/etc/motd")? else {
+//!     panic!("a directory")
+//! };
+//! let mut file = repo.file(&id)?;
+//! let mut content = String::new();
+//! file.read_to_string(&mut content)?;
+//! assert_eq!((content.as_str(), file.header.mode), ("Welcome\n", 0o644));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod checksum;
 pub mod gvariant;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 /// An I/O error with the thing that was being done, and to what.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
@@ -53,15 +55,30 @@ impl From<io::Error> for SystemError {
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let number = self.0.raw_os_error();
-        let suffix = number.map(|number| format!(" (os error {number})"));
-        f.write_str(
-            suffix
-                .as_deref()
-                .and_then(|suffix| text.strip_suffix(suffix))
-                .unwrap_or(&text),
-        )
+        match self.0.raw_os_error() {
+            Some(code) => f.write_str(words(Errno::from_raw(code))),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+/// The words of glibc, which ostree uses; they must not depend on the library that this is linked to.
+fn words(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EIO => "Input/output error",
+        Errno::EBADF => "Bad file descriptor",
+        Errno::EAGAIN => "Resource temporarily unavailable",
+        Errno::ENOMEM => "Cannot allocate memory",
+        Errno::EXDEV => "Invalid cross-device link",
+        Errno::ENFILE => "Too many open files in system",
+        Errno::ENOTTY => "Inappropriate ioctl for device",
+        Errno::ERANGE => "Numerical result out of range",
+        Errno::ENOLCK => "No locks available",
+        Errno::ELOOP => "Too many levels of symbolic links",
+        Errno::EOPNOTSUPP => "Operation not supported",
+        Errno::ESTALE => "Stale file handle",
+        Errno::EDQUOT => "Disk quota exceeded",
+        errno => errno.desc(),
     }
 }
 

@@ -109,7 +109,7 @@ fn print_values(bytes: &[u8], schema: Schema, printer: &mut dyn Printer) -> Resu
     let mut walk = Walk {
         adb,
         printer,
-        budget: Budget::bytes(TEXT_LIMIT),
+        budget: Budget::for_text(bytes.len()),
     };
     walk.root(schema)
 }
@@ -323,6 +323,3 @@ const VALUES_LIMIT: u64 = 256 << 20;
 
 /// What apk reads of a signature.
 const SIGNATURE_LIMIT: u64 = 64 << 10;
-
-/// How many bytes of values are printed. The index of all of Alpine has some MiB.
-const TEXT_LIMIT: u64 = 1 << 30;

@@ -237,6 +237,15 @@ impl Budget {
         }
     }
 
+    /// For a text of all values of a payload of this many bytes: 16 times as much, and 1 MiB. Owners and modes of
+    /// files are printed again for each of them.
+    pub fn for_text(length: usize) -> Budget {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        Budget {
+            left: length.saturating_mul(16).saturating_add(1 << 20),
+        }
+    }
+
     /// For a walk that may produce this many bytes.
     pub fn bytes(left: u64) -> Budget {
         Budget { left }

@@ -11,6 +11,7 @@
 mod directory_order;
 mod dump;
 mod faults;
+mod hostile_v3;
 mod index;
 mod making_v3;
 mod package;

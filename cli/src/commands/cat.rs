@@ -24,8 +24,12 @@ pub(crate) struct CatArgs {
 pub(crate) fn run(args: &CatArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
     let commit = repo.commit(&repo.resolve(&args.rev)?)?;
     for path in &args.paths {
-        let Entry::File(id) = walk::resolve_following(repo, Entry::root_of(&commit), path)? else {
-            return Err(Failure::new("Can't open directory"));
+        let found = walk::resolve_following(repo, Entry::root_of(&commit), path)?;
+        let slash = path.len() > 1 && path.ends_with('/');
+        let id = match found {
+            Entry::File(_) if slash => return Err(Failure::new("Not a directory")),
+            Entry::File(id) => id,
+            Entry::Dir { .. } => return Err(Failure::new("Can't open directory")),
         };
         let mut stored = repo.file(&id)?;
         if stored.header.kind == FileKind::Regular {

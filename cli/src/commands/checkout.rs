@@ -184,7 +184,7 @@ impl Job<'_> {
 }
 
 /// The absolute path without `.` and `..`, which are taken as they are written: links do not matter.
-fn without_dots(path: &Path) -> PathBuf {
+pub(super) fn without_dots(path: &Path) -> PathBuf {
     let Ok(absolute) = std::path::absolute(path) else {
         return path.to_owned();
     };

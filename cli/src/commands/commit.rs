@@ -2,18 +2,20 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | what changes in every entry | here, [`CommitArgs::modifier`] |
-//! | trees → one tree | [`trees`] |
+//! | what changes in every entry | [`changes`], [`pathname_filter`] |
+//! | trees → one tree | [`trees`], [`remake`] |
 //! | keys beside the tree | [`metadata`], [`bootable`] |
 //! | commit object, ref | here |
 //!
 //! Nothing but the checksum of the commit (or the table) goes to stdout.
 
 mod bootable;
+mod changes;
 mod metadata;
+mod pathname_filter;
+mod remake;
 mod trees;
 
-use std::fs;
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +23,11 @@ use clap::Args;
 use ostree_store::checksum::CommitId;
 use ostree_store::gvariant::Dict;
 use ostree_store::object::{Commit, ObjectSink};
-use ostree_store::repo::{RefName, Repo, RepoMode, Statistics, Transaction};
-use ostree_store::tree::modify::Modifier;
+use ostree_store::repo::{RefName, Repo, Statistics, Transaction};
 use ostree_store::tree::reuse::Inodes;
 use serde::Serialize;
 
+use self::changes::Changes;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::timestamp;
@@ -75,12 +77,27 @@ pub(crate) struct CommitArgs {
     /// Take no extended attributes
     #[arg(long)]
     no_xattrs: bool,
+    /// Nobody may write to files that somebody may execute
+    #[arg(long)]
+    mode_ro_executables: bool,
+    /// File of lines `MODE PATH` (adds to the mode) and `=MODE PATH` (replaces it); modes are decimal
+    #[arg(long, value_name = "PATH")]
+    statoverride: Option<PathBuf>,
+    /// File of paths that are left out, one a line
+    #[arg(long, value_name = "PATH")]
+    skip_list: Option<PathBuf>,
     /// Reuse the objects of files that are hard links into the repository
     #[arg(long)]
     link_checkout_speedup: bool,
+    /// Believe that such files are unchanged, and change nothing in them
+    #[arg(long, short = 'I')]
+    devino_canonical: bool,
     /// Make directories that an archive does not bring
     #[arg(long)]
     tar_autocreate_parents: bool,
+    /// Rename the entries of archives: everything that the regular expression matches in a name is replaced
+    #[arg(long, value_name = "REGEX,REPLACEMENT")]
+    tar_pathname_filter: Option<String>,
     /// Add text to the metadata
     #[arg(long, value_name = "KEY=VALUE")]
     add_metadata_string: Vec<String>,
@@ -140,6 +157,7 @@ struct Record {
 }
 
 pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> Result<(), Failure> {
+    let changes = Changes::read(args)?;
     if args.branch.is_none() && !args.orphan {
         return Err(Failure::usage(
             "A branch must be specified with --branch, or use --orphan",
@@ -153,7 +171,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
     let parent = args.parent(&repo)?;
     let own_metadata = metadata::own(args, parent, &repo)?;
     let detached = metadata::detached(args)?;
-    let modifier = args.modifier(&repo)?;
+    let changes = changes.complete(args, &repo)?;
     if let Some(fsync) = args.fsync()? {
         repo.set_fsync(fsync);
     }
@@ -163,13 +181,15 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
     let (subject, body) = (args.subject.clone().unwrap_or_default(), args.body()?);
     let timestamp = timestamp::choose(args.timestamp.as_deref())?;
 
-    let inodes = if args.link_checkout_speedup {
-        Some(Inodes::of(&repo)?)
-    } else {
-        None
-    };
+    // Under the lock: a prune must not delete an object after it was found to be there.
     let transaction = repo.transaction()?;
-    let tree = trees::assemble(args, &modifier, &transaction, inodes.as_ref())?;
+    let inodes = match (args.devino_canonical, args.link_checkout_speedup) {
+        (true, _) => Some(Inodes::of(&repo)?.unconditional()),
+        (false, true) => Some(Inodes::of(&repo)?),
+        (false, false) => None,
+    };
+    let tree = trees::assemble(args, &changes, &transaction, inodes.as_ref())?;
+    changes.check_used_up(console)?;
     let (root_tree, root_meta) = tree.write(&transaction)?;
     let hits = inodes.as_ref().map_or(0, Inodes::hits);
     if let Some(id) = parent.filter(|_| args.skip_if_unchanged) {
@@ -260,45 +280,7 @@ impl CommitArgs {
         let Some(path) = &self.body_file else {
             return Ok(self.body.clone().unwrap_or_default());
         };
-        let bytes = fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Failure::from(error).within(format_args!("openat({})", path.display()))
-            }
-            _ => Failure::from(error),
-        })?;
-        String::from_utf8(bytes).map_err(|_| Failure::new("Invalid UTF-8"))
-    }
-
-    /// What the options change in every entry.
-    fn modifier(&self, repo: &Repo) -> Result<Modifier, Failure> {
-        let owners = [
-            ("--owner-uid", self.owner_uid),
-            ("--owner-gid", self.owner_gid),
-        ];
-        for (option, number) in owners {
-            if self.canonical_permissions && number.is_some_and(|number| number > 0) {
-                let words =
-                    format!("Cannot specify both --canonical-permissions and non-zero {option}");
-                return Err(Failure::usage(words));
-            }
-        }
-        let [uid, gid] = owners.map(|(option, number)| match number {
-            Some(number @ 0..) => u32::try_from(number)
-                .map(Some)
-                .map_err(|_| out_of_range(option, number)),
-            _ => Ok(None),
-        });
-        let ownerless = repo.mode() == RepoMode::BareUserOnly;
-        let without_xattrs = matches!(
-            repo.config().get("core", "disable-xattrs"),
-            Some("true" | "1")
-        );
-        Ok(Modifier {
-            uid: uid?,
-            gid: gid?,
-            canonical_permissions: self.canonical_permissions || ownerless,
-            no_xattrs: self.no_xattrs || ownerless || without_xattrs,
-        })
+        changes::text_of(path)
     }
 
     fn fsync(&self) -> Result<Option<bool>, Failure> {
@@ -361,12 +343,6 @@ impl CommitArgs {
         }
         Ok(())
     }
-}
-
-fn out_of_range(option: &str, number: i64) -> Failure {
-    Failure::usage(format_args!(
-        "Integer value “{number}” for {option} out of range"
-    ))
 }
 
 /// A boolean as ostree's options take it.

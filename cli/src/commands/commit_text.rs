@@ -35,7 +35,11 @@ pub(crate) struct Shown {
 impl Shown {
     /// Reads a commit. A time that no calendar has is refused, as ostree does.
     pub(crate) fn read(repo: &Repo, id: CommitId) -> Result<Shown, Failure> {
-        let commit = repo.commit(&id)?;
+        Shown::of(id, repo.commit(&id)?)
+    }
+
+    /// The same for a commit that was read.
+    pub(crate) fn of(id: CommitId, commit: Commit) -> Result<Shown, Failure> {
         let date = date(commit.timestamp).ok_or_else(|| {
             let number = commit.timestamp.cast_unsigned();
             Failure::new(format_args!(

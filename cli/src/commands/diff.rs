@@ -15,16 +15,17 @@ use std::path::Path;
 
 use clap::Args;
 use ostree_store::checksum::CommitId;
-use ostree_store::repo::Repo;
+use ostree_store::repo::{Repo, RepoMode};
 use ostree_store::tree::diff::{DirTreesOnly, Side, diff};
 use ostree_store::tree::import_dir::import_dir;
 use ostree_store::tree::modify::Modifier;
 use serde::Serialize;
 
 use self::statistics::Statistics;
+use super::checkout::without_dots;
 use super::commit::parse_number;
 use crate::console::Console;
-use crate::failure::Failure;
+use crate::failure::{Failure, Within};
 
 /// Compare two commits, or directories written as ./DIR or /DIR
 #[derive(Args, Debug)]
@@ -84,7 +85,11 @@ pub(crate) fn run(args: &DiffArgs, repo: &Repo, console: &mut Console) -> Result
         statistics: None,
     };
     if args.fs_diff || !args.stats {
-        record.changes = Some(changes(args, repo, first, second)?);
+        let changes = changes(args, repo, first, second)?;
+        if !args.json {
+            tell(&changes, console)?;
+        }
+        record.changes = Some(changes);
     }
     if args.stats {
         let commits: [CommitId; 2] = [repo.resolve(first)?, repo.resolve(second)?];
@@ -93,18 +98,21 @@ pub(crate) fn run(args: &DiffArgs, repo: &Repo, console: &mut Console) -> Result
     if args.json {
         return console.json(&record);
     }
-    for Change { change, path } in record.changes.into_iter().flatten() {
-        let letter = match change {
-            "modified" => 'M',
-            "deleted" => 'D',
-            _ => 'A',
-        };
-        console.line(format_args!("{letter}    {path}"))?;
-    }
     match record.statistics {
         Some(statistics) => console.data(format_args!("{statistics}")),
         None => Ok(()),
     }
+}
+
+fn tell(changes: &[Change], console: &mut Console) -> Result<(), Failure> {
+    changes.iter().try_for_each(|Change { change, path }| {
+        let letter = match *change {
+            "modified" => 'M',
+            "deleted" => 'D',
+            _ => 'A',
+        };
+        console.line(format_args!("{letter}    {path}"))
+    })
 }
 
 fn changes(
@@ -114,8 +122,9 @@ fn changes(
     second: &str,
 ) -> Result<Vec<Change>, Failure> {
     let on_disk = DirTreesOnly::default();
-    let first = Operand::read(args, repo, first, &on_disk)?;
-    let second = Operand::read(args, repo, second, &on_disk)?;
+    // ostree gives new owners to the second side only, also where both are directories.
+    let first = Operand::read(&args.modifier(repo, None), repo, first, &on_disk)?;
+    let second = Operand::read(&args.modifier(repo, Some(args)), repo, second, &on_disk)?;
     let found = diff(first.side, second.side)?;
     let tell = |change, slash: &'static str, paths: Vec<String>| {
         paths.into_iter().map(move |path| Change {
@@ -138,7 +147,7 @@ struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     fn read(
-        args: &DiffArgs,
+        modifier: &Modifier,
         repo: &'a Repo,
         text: &str,
         on_disk: &'a DirTreesOnly,
@@ -153,7 +162,18 @@ impl<'a> Operand<'a> {
                 slash: "/",
             });
         }
-        let tree = import_dir(Path::new(text), &args.modifier(), on_disk)?;
+        let path = without_dots(Path::new(text));
+        let found = path.symlink_metadata().within(format_args!(
+            "Error when getting information for file “{}”",
+            path.display()
+        ))?;
+        if found.is_file() {
+            return Err(Failure::new(format_args!(
+                "Error opening directory '{}': Not a directory",
+                path.display()
+            )));
+        }
+        let tree = import_dir(Path::new(text), modifier, on_disk)?;
         let (tree, _) = tree.write(on_disk)?;
         Ok(Operand {
             side: Side {
@@ -166,12 +186,18 @@ impl<'a> Operand<'a> {
 }
 
 impl DiffArgs {
-    fn modifier(&self) -> Modifier {
-        let owner = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+    /// How a directory on disk is looked at; `owners` tells whose files it has. Where the repository keeps no xattrs
+    /// nobody has any.
+    fn modifier(&self, repo: &Repo, owners: Option<&DiffArgs>) -> Modifier {
+        let number = |number: i64| u32::try_from(number).ok();
+        let disabled = matches!(
+            repo.config().get("core", "disable-xattrs"),
+            Some("true" | "1")
+        );
         Modifier {
-            uid: owner(self.owner_uid),
-            gid: owner(self.owner_gid),
-            no_xattrs: self.no_xattrs,
+            uid: owners.and_then(|args| number(args.owner_uid?)),
+            gid: owners.and_then(|args| number(args.owner_gid?)),
+            no_xattrs: self.no_xattrs || disabled || repo.mode() == RepoMode::BareUserOnly,
             ..Modifier::default()
         }
     }

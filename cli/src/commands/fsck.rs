@@ -1,8 +1,11 @@
 //! `fsck`: whether everything is there and is what its name says.
 //!
-//! What is told, and in which order, is ostree's: it stops at the first corrupt object unless `--all`, goes on after
-//! a missing one, and marks commits that miss something as partial. The check itself always looks at everything,
-//! also for what ostree lets pass.
+//! What is told, and in which order, is ostree's: it stops at the first corrupt object unless `--all` or `--delete`,
+//! goes on after a missing one, and marks commits that miss something as partial. The check itself always looks at
+//! everything, also for what ostree lets pass. Under our own name the program says in addition where in the trees
+//! a broken object stands, what lies badly in the repository, and what to do.
+
+mod record;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,12 +14,17 @@ use clap::Args;
 use indicatif::ProgressBar;
 use ostree_store::checksum::CommitId;
 use ostree_store::object::ObjectKind;
-use ostree_store::repo::{ReadError, RefError, Repo};
-use ostree_store::upkeep::fsck::{Finding, Problem, RefFinding, Report, fsck, mark_partial};
-use serde::Serialize;
+use ostree_store::repo::{ReadError, Repo};
+use ostree_store::upkeep::fsck::{
+    Checks, Finding, Problem, RefFinding, Report, commits_without_parent, fsck_with, mark_partial,
+    strays,
+};
 
+use super::prune::refuse_words;
 use crate::console::Console;
+use crate::face::Face;
 use crate::failure::{Failure, chain};
+use record::Record;
 
 /// Check a repository for missing and corrupt objects
 #[derive(Args, Debug)]
@@ -24,45 +32,90 @@ pub(crate) struct FsckArgs {
     /// Tell all that is wrong, not only the first corrupt object
     #[arg(long, short = 'a')]
     all: bool,
+    /// Delete corrupt objects, and go on
+    ///
+    /// The commits that need them become partial. Objects that could not be read this time stay.
+    #[arg(long)]
+    delete: bool,
+    /// Delete commits whose parent is not there, and leave tombstones in their place
+    ///
+    /// Unlike ostree, not if a ref names one of them.
+    #[arg(long)]
+    add_tombstones: bool,
+    /// Check that commits are bound to the refs that name them
+    #[arg(long)]
+    verify_bindings: bool,
+    /// Check that the refs that a commit is bound to name it
+    #[arg(long)]
+    verify_back_refs: bool,
     /// Print a JSON object; everything that is wrong is in it
     #[arg(long)]
     json: bool,
+    /// More words, which ostree does not look at
+    #[arg(value_name = "WORDS", hide = true)]
+    words: Vec<String>,
 }
 
 /// The end of a check that found something.
 const CORRUPTION: &str = "Repository corruption encountered";
 
+/// In how many commits an object with a problem is located.
+const LOCATED: usize = 3;
+
 pub(crate) fn run(args: &FsckArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
-    let report = check(repo, console)?;
-    if args.json {
-        for commit in incomplete(&report) {
-            mark_partial(repo, commit)?;
-        }
-        console.json(&Record::new(&report))?;
-        return if report.is_clean() {
-            Ok(())
-        } else {
-            Err(Failure::new(CORRUPTION))
-        };
-    }
-    Telling {
+    refuse_words(&args.words, console)?;
+    // A transaction may count on an object that is about to be deleted.
+    let deletes = args.delete || args.add_tombstones;
+    let _lock = deletes.then(|| repo.lock_exclusive()).transpose()?;
+    let ours = console.face() == Face::ApkOstree;
+    let checks = Checks {
+        // ostree means to verify bindings with --verify-back-refs too, but looks at the refs before it knows.
+        bindings: args.verify_bindings,
+        back_refs: args.verify_back_refs,
+        weaknesses: ours || args.json,
+    };
+    let cut_off = match args.add_tombstones {
+        true => without_parent(repo)?,
+        false => Vec::new(),
+    };
+    let report = check(repo, checks, console)?;
+    let mut telling = Telling {
         args,
         repo,
         report: &report,
         console,
+        ours,
+    };
+    if args.json {
+        telling.json(&cut_off)
+    } else {
+        telling.tell(&cut_off)
     }
-    .tell()
+}
+
+/// The commits to put tombstones in place of; none may have a ref, which would name nothing then.
+fn without_parent(repo: &Repo) -> Result<Vec<CommitId>, Failure> {
+    let commits = commits_without_parent(repo)?;
+    for (refspec, commit) in repo.refs()? {
+        if commits.contains(&commit) {
+            let words = format!("Commit '{commit}' is referenced by '{refspec}'");
+            return Err(Failure::new(words).hint(
+                "its parent is not there, so --add-tombstones would delete it; delete or move the ref first",
+            ));
+        }
+    }
+    Ok(commits)
 }
 
 /// Runs the check, with a progress bar if it takes long and somebody watches.
-fn check(repo: &Repo, console: &Console) -> Result<Report, Failure> {
+fn check(repo: &Repo, checks: Checks, console: &Console) -> Result<Report, Failure> {
     let bar = if console.shows_progress() {
         ProgressBar::no_length()
     } else {
         ProgressBar::hidden()
     };
     let started = Instant::now();
-    let report = fsck(repo, &|done, all| {
+    let report = fsck_with(repo, checks, &|done, all| {
         if started.elapsed() > Duration::from_millis(500) {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
@@ -72,29 +125,50 @@ fn check(repo: &Repo, console: &Console) -> Result<Report, Failure> {
     Ok(report?)
 }
 
-/// The commits of which something is missing.
-fn incomplete(report: &Report) -> BTreeSet<&CommitId> {
-    let missing = report
-        .findings
-        .iter()
-        .filter(|finding| matches!(finding.problem, Problem::Missing));
-    missing.flat_map(|finding| &finding.commits).collect()
-}
-
-/// Tells a report line by line.
+/// Tells a report line by line, and does what was asked for.
 struct Telling<'a> {
     args: &'a FsckArgs,
     repo: &'a Repo,
     report: &'a Report,
     console: &'a mut Console,
+    /// More is said than ostree says.
+    ours: bool,
 }
 
 impl Telling<'_> {
-    fn tell(&mut self) -> Result<(), Failure> {
+    fn json(&mut self, cut_off: &[CommitId]) -> Result<(), Failure> {
+        let mut deleted = Vec::new();
+        for finding in &self.report.findings {
+            if self.breaks_commits(finding) {
+                for commit in finding.commits.iter() {
+                    mark_partial(self.repo, commit)?;
+                }
+            }
+            if self.delete(finding)? {
+                deleted.push(finding.object);
+            }
+        }
+        self.bury(cut_off, false)?;
+        let strays = strays(self.repo)?;
+        let record = Record::new(self.repo, self.report, &strays);
+        self.console.json(&record.after(&deleted, cut_off))?;
+        if self.report.is_clean() {
+            Ok(())
+        } else {
+            Err(Failure::new(CORRUPTION))
+        }
+    }
+
+    fn tell(&mut self, cut_off: &[CommitId]) -> Result<(), Failure> {
         self.step("Validating refs...")?;
-        self.refs()?;
+        self.corrupt_heads()?;
+        self.refs(&self.report.refs)?;
         self.step("Validating refs in collections...")?;
+        self.refs(&self.report.collection_refs)?;
         self.step("Enumerating commits...")?;
+        if let Some(finding) = self.report.back_refs.first() {
+            return Err(Failure::new(finding));
+        }
         let commits = self.report.commits.len();
         self.step(format!(
             "Verifying content integrity of {commits} commit objects..."
@@ -107,6 +181,8 @@ impl Telling<'_> {
             self.console
                 .line(format_args!("fsck objects ({objects}/{objects}) 100%"))?;
         }
+        self.bury(cut_off, true)?;
+        self.weaknesses()?;
         self.end()
     }
 
@@ -119,37 +195,57 @@ impl Telling<'_> {
         }
     }
 
-    fn refs(&mut self) -> Result<(), Failure> {
-        match self.report.refs.first() {
-            Some(RefFinding::Missing { refspec, commit }) => {
-                return self.dangling(refspec, &commit.to_string());
-            }
-            Some(RefFinding::Unreadable(RefError::Content { content })) => {
-                let texts = self.repo.ref_texts()?;
-                let found = texts.iter().find(|(_, text)| text.trim_end() == content);
-                return self.dangling(found.map_or("", |(refspec, _)| refspec), content);
-            }
-            Some(finding) => return Err(Failure::new(chain(finding))),
-            None => {}
+    fn refs(&mut self, findings: &[RefFinding]) -> Result<(), Failure> {
+        let Some(finding) = findings.first() else {
+            return Ok(());
+        };
+        match finding {
+            RefFinding::Missing { refspec, commit } => self.dangling(refspec, &commit.to_string()),
+            RefFinding::Garbage { refspec, content } => self.dangling(refspec, content),
+            RefFinding::Binding { .. } => Err(Failure::new(finding).hint(
+                "make the ref name a commit that was made for it, or commit anew with --bind-ref",
+            )),
+            RefFinding::Unreadable(_) => Err(Failure::new(chain(finding))),
         }
-        let named: BTreeSet<CommitId> = self.repo.refs()?.into_values().collect();
-        for finding in &self.report.findings {
-            let (kind, checksum) = finding.object;
-            let corrupt = !matches!(finding.problem, Problem::Missing);
-            if kind == ObjectKind::Commit && corrupt && named.contains(&CommitId::new(checksum)) {
-                self.corrupt(what_is_wrong(finding))?;
-            }
-        }
-        Ok(())
     }
 
-    /// A ref that names no commit.
+    /// A ref that names no commit. ostree says which, but not of which remote.
     fn dangling(&mut self, refspec: &str, content: &str) -> Result<(), Failure> {
         self.console
             .complain(format_args!("Object missing: {content}.commit"))?;
+        let name = refspec.split_once(':').map_or(refspec, |(_, name)| name);
         let words =
-            format!("Loading commit for ref {refspec}: No such metadata object {content}.commit");
-        Err(Failure::new(words))
+            format!("Loading commit for ref {name}: No such metadata object {content}.commit");
+        Err(Failure::new(words).hint(format!(
+            "pull the commit again, set the ref (`apk-ostree reset {refspec} COMMIT`), or delete it \
+             (`apk-ostree refs --delete {refspec}`)"
+        )))
+    }
+
+    /// Commits that refs name are looked at first, and told without the commits that need them.
+    fn corrupt_heads(&mut self) -> Result<(), Failure> {
+        let corrupt = self.report.findings.iter().filter(|finding| {
+            finding.object.0 == ObjectKind::Commit && !matches!(finding.problem, Problem::Missing)
+        });
+        let corrupt: Vec<&Finding> = corrupt.collect();
+        if corrupt.is_empty() {
+            return Ok(());
+        }
+        for (refspec, text) in self.repo.ref_texts()? {
+            let named = text.trim_end();
+            let found = corrupt
+                .iter()
+                .find(|found| found.object.1.to_string() == named);
+            let Some(finding) = found else { continue };
+            self.corrupt(finding, what_is_wrong(finding))?;
+            if self.args.delete && self.delete(finding)? {
+                let name = refspec.split_once(':').map_or(&*refspec, |(_, name)| name);
+                return Err(Failure::new(format_args!(
+                    "Loading commit for ref {name}: No such metadata object {named}.commit"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn findings(&mut self) -> Result<(), Failure> {
@@ -157,61 +253,136 @@ impl Telling<'_> {
         for finding in &self.report.findings {
             let (kind, checksum) = finding.object;
             let commits = commits_of(finding);
+            let name = kind.name();
             match &finding.problem {
                 // ostree cannot go on without a directory either.
                 Problem::Missing if kind == ObjectKind::DirTree => {
-                    return Err(Failure::new(format_args!(
-                        "No such metadata object {checksum}.dirtree"
-                    )));
+                    let words = format!("No such metadata object {checksum}.dirtree");
+                    self.located(finding)?;
+                    return Err(Failure::new(words).hint(REPAIR));
                 }
                 Problem::Missing => {
-                    let name = kind.name();
                     self.console.complain(format_args!(
                         "Object missing in commits {commits}: {checksum}.{name}"
                     ))?;
-                    for commit in finding
-                        .commits
-                        .iter()
-                        .filter(|commit| marked.insert(**commit))
-                    {
+                }
+                _ => {
+                    let words = format!("In commits {commits}: {}", what_is_wrong(finding));
+                    self.corrupt(finding, words)?;
+                }
+            }
+            self.located(finding)?;
+            if self.breaks_commits(finding) {
+                for commit in finding.commits.iter() {
+                    if marked.insert(*commit) {
                         self.console
                             .complain(format_args!("Marking commit as partial: {commit}"))?;
                         mark_partial(self.repo, commit)?;
                     }
                 }
-                _ => self.corrupt(format!("In commits {commits}: {}", what_is_wrong(finding)))?,
             }
+            // The commits are known to be partial before the object is gone.
+            self.delete(finding)?;
         }
         Ok(())
     }
 
-    /// The first corrupt object ends the check unless all are asked for.
-    fn corrupt(&mut self, words: String) -> Result<(), Failure> {
-        if self.args.all {
-            self.console.complain(words)
-        } else {
-            Err(Failure::new(words))
+    /// The first corrupt object ends the check unless all are asked for, or it is to be deleted.
+    fn corrupt(&mut self, finding: &Finding, words: String) -> Result<(), Failure> {
+        if self.args.all || self.args.delete {
+            return self.console.complain(words);
         }
+        self.located(finding)?;
+        Err(Failure::new(words).hint(REPAIR))
+    }
+
+    /// Whether the commits that need the object will miss it.
+    fn breaks_commits(&self, finding: &Finding) -> bool {
+        let missing = matches!(finding.problem, Problem::Missing);
+        let deleted = self.args.delete && finding.problem.is_worthless();
+        (missing || deleted) && finding.object.0 != ObjectKind::Commit
+    }
+
+    /// Deletes an object if it is worthless and that was asked for; says whether it did.
+    fn delete(&mut self, finding: &Finding) -> Result<bool, Failure> {
+        if !self.args.delete || !finding.problem.is_worthless() {
+            return Ok(false);
+        }
+        let (kind, checksum) = finding.object;
+        // What is no file at all, such as a directory, stays, as in ostree.
+        Ok(self.repo.remove_object(kind, &checksum).is_ok())
+    }
+
+    /// Where in the trees the object stands.
+    fn located(&mut self, finding: &Finding) -> Result<(), Failure> {
+        if !self.ours {
+            return Ok(());
+        }
+        for (commit, path) in self.report.paths(self.repo, finding, LOCATED) {
+            self.console
+                .complain(format_args!("  as {path} in {commit}"))?;
+        }
+        match finding.commits.len().checked_sub(LOCATED) {
+            None | Some(0) => Ok(()),
+            Some(more) => self
+                .console
+                .complain(format_args!("  and in {more} more commits")),
+        }
+    }
+
+    /// Puts tombstones in place of commits.
+    fn bury(&mut self, cut_off: &[CommitId], tell: bool) -> Result<(), Failure> {
+        if !cut_off.is_empty() && !self.repo.keeps_tombstones()? {
+            self.repo.enable_tombstones()?;
+        }
+        for commit in cut_off {
+            if tell {
+                self.console
+                    .line(format_args!("Adding tombstone for commit {commit}"))?;
+            }
+            self.repo.remove_commit(commit, true)?;
+        }
+        Ok(())
+    }
+
+    /// What ostree does not look for.
+    fn weaknesses(&mut self) -> Result<(), Failure> {
+        if !self.ours {
+            return Ok(());
+        }
+        for ((kind, checksum), weakness) in &self.report.weaknesses {
+            let words = format!("{checksum}.{}: {weakness}", kind.name());
+            if weakness.is_fault() {
+                self.console.complain(words)?;
+            } else {
+                self.console.say(format_args!("note: {words}"))?;
+            }
+        }
+        for stray in strays(self.repo)? {
+            let path = stray.path.display();
+            self.console
+                .say(format_args!("note: {path}: {}", stray.what))?;
+        }
+        Ok(())
     }
 
     fn end(&mut self) -> Result<(), Failure> {
         let partial = self.report.partial.len();
-        if partial > 0 {
+        if partial > 0 && !self.args.add_tombstones {
             self.console
                 .line(format_args!("{partial} partial commits not verified"))?;
         }
         if !self.report.findings.is_empty() {
-            return Err(Failure::new(CORRUPTION));
+            return Err(Failure::new(CORRUPTION).hint(REPAIR));
         }
-        let found_before = self
-            .report
-            .partial
-            .iter()
-            .filter(|(_, by_fsck)| *by_fsck)
-            .count();
-        if found_before > 0 {
-            let words = format!("{found_before} partial commits from fsck-detected corruption");
-            return Err(Failure::new(words));
+        if self.report.partial.iter().any(|(_, by_fsck)| *by_fsck) {
+            // The number is that of all partial commits, as in ostree.
+            let words = format!("{partial} partial commits from fsck-detected corruption");
+            return Err(Failure::new(words).hint("pull the commits again, or prune them"));
+        }
+        if !self.report.is_clean() {
+            let words = "Some objects have the wrong permissions";
+            return Err(Failure::new(words).hint("change them back with chmod"));
         }
         let commits = self.report.commits.len();
         let words =
@@ -219,6 +390,9 @@ impl Telling<'_> {
         self.console.line(words)
     }
 }
+
+/// What helps against lost and broken objects.
+const REPAIR: &str = "`fsck -a --delete` removes what is corrupt; pulling or committing the same again brings it back";
 
 fn commits_of(finding: &Finding) -> String {
     finding
@@ -244,70 +418,5 @@ fn problem(finding: &Finding) -> String {
         Problem::Unreadable(ReadError::Parse { source, .. }) => chain(source),
         Problem::Unreadable(ReadError::Form { what, .. }) => (*what).to_owned(),
         problem => chain(problem),
-    }
-}
-
-/// What `--json` tells.
-#[derive(Debug, Serialize)]
-struct Record {
-    /// Nothing is wrong.
-    ok: bool,
-    /// How many commits and objects were checked.
-    commits: usize,
-    objects: usize,
-    /// Commits known to be partial, which were not checked.
-    partial: Vec<Partial>,
-    /// Problems with refs, in words.
-    refs: Vec<String>,
-    problems: Vec<ObjectProblem>,
-}
-
-#[derive(Debug, Serialize)]
-struct Partial {
-    commit: String,
-    /// An earlier check found that something is missing; otherwise it never was all there.
-    found_by_fsck: bool,
-}
-
-/// An object that is missing or corrupt.
-#[derive(Debug, Serialize)]
-struct ObjectProblem {
-    object: String,
-    r#type: &'static str,
-    missing: bool,
-    problem: String,
-    /// The commits that need it.
-    commits: Vec<String>,
-}
-
-impl Record {
-    fn new(report: &Report) -> Record {
-        let partial = report.partial.iter();
-        Record {
-            ok: report.is_clean(),
-            commits: report.commits.len(),
-            objects: report.objects,
-            partial: partial
-                .map(|(commit, found_by_fsck)| Partial {
-                    commit: commit.to_string(),
-                    found_by_fsck: *found_by_fsck,
-                })
-                .collect(),
-            refs: report.refs.iter().map(|finding| chain(finding)).collect(),
-            problems: report.findings.iter().map(ObjectProblem::new).collect(),
-        }
-    }
-}
-
-impl ObjectProblem {
-    fn new(finding: &Finding) -> ObjectProblem {
-        let (kind, checksum) = finding.object;
-        ObjectProblem {
-            object: checksum.to_string(),
-            r#type: kind.name(),
-            missing: matches!(finding.problem, Problem::Missing),
-            problem: problem(finding),
-            commits: finding.commits.iter().map(CommitId::to_string).collect(),
-        }
     }
 }

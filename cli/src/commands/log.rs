@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use ostree_store::checksum::CommitId;
 use ostree_store::object::ObjectKind;
 use ostree_store::repo::Repo;
 
@@ -46,22 +45,20 @@ pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<
             }
             break;
         }
-        next = repo.commit(&id)?.parent;
-        match args.json {
-            true => shown.push(Shown::read(repo, id)?),
-            false => tell(args, repo, id, console)?,
+        let commit = repo.commit(&id)?;
+        next = commit.parent;
+        if args.json {
+            shown.push(Shown::of(id, commit)?);
+            continue;
+        }
+        console.line(format_args!("commit {id}"))?;
+        match args.raw {
+            true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?)?,
+            false => console.data(format_args!("{}", Shown::of(id, commit)?))?,
         }
     }
     if args.json {
         console.json(&shown.iter().map(Shown::record).collect::<Vec<_>>())?;
     }
     Ok(())
-}
-
-fn tell(args: &LogArgs, repo: &Repo, id: CommitId, console: &mut Console) -> Result<(), Failure> {
-    console.line(format_args!("commit {id}"))?;
-    match args.raw {
-        true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?),
-        false => console.data(format_args!("{}", Shown::read(repo, id)?)),
-    }
 }

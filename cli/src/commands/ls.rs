@@ -31,7 +31,7 @@ pub(crate) struct LsArgs {
     /// Files and directories in it; without any its root
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
-    /// List directories themselves, not what they hold
+    /// List directories themselves, not what they hold; no effect with -R
     #[arg(long, short = 'd')]
     dironly: bool,
     /// Descend into subdirectories
@@ -62,20 +62,10 @@ pub(crate) fn run(args: &LsArgs, repo: &Repo, console: &mut Console) -> Result<(
     };
     let mut lines = Vec::new();
     for path in paths {
-        let listing = format!("Inspecting path '{path}'");
-        let entry = walk::resolve(repo, root, path).within(listing)?;
-        let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
-        for listed in walk::list(repo, &path, entry, args.depth()) {
-            let listed = listed?;
-            if args.nul_filenames_only {
-                console.data(format_args!("{}\0", listed.path))?;
-                continue;
-            }
-            let line = Line::read(repo, listed)?;
-            match args.json {
-                true => lines.push(line.record()),
-                false => console.line(Columns { line: &line, args })?,
-            }
+        let listed = list(args, repo, root, path, console, &mut lines);
+        match args.paths.is_empty() {
+            true => listed?,
+            false => listed.within(format_args!("Inspecting path '{path}'"))?,
         }
     }
     if args.json {
@@ -85,11 +75,37 @@ pub(crate) fn run(args: &LsArgs, repo: &Repo, console: &mut Console) -> Result<(
     }
 }
 
+/// Tells what is at one path; for `--json` it is kept in `lines`.
+fn list(
+    args: &LsArgs,
+    repo: &Repo,
+    root: Entry,
+    path: &str,
+    console: &mut Console,
+    lines: &mut Vec<Record>,
+) -> Result<(), Failure> {
+    let entry = walk::resolve(repo, root, path)?;
+    let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
+    for listed in walk::list(repo, &path, entry, args.depth()) {
+        let listed = listed?;
+        if args.nul_filenames_only {
+            console.data(format_args!("{}\0", listed.path))?;
+            continue;
+        }
+        let line = Line::read(repo, listed, args.xattrs || args.json)?;
+        match args.json {
+            true => lines.push(line.record()),
+            false => console.line(Columns { line: &line, args })?,
+        }
+    }
+    Ok(())
+}
+
 impl LsArgs {
     fn depth(&self) -> Depth {
         match (self.dironly, self.recursive) {
-            (true, _) => Depth::Itself,
-            (false, true) => Depth::All,
+            (_, true) => Depth::All,
+            (true, false) => Depth::Itself,
             (false, false) => Depth::Children,
         }
     }
@@ -110,7 +126,7 @@ struct Line {
 }
 
 impl Line {
-    fn read(repo: &Repo, listed: Listed) -> Result<Line, Failure> {
+    fn read(repo: &Repo, listed: Listed, wanted: bool) -> Result<Line, Failure> {
         let path = listed.path;
         match listed.entry {
             Entry::Dir { tree, meta: id } => {
@@ -131,7 +147,7 @@ impl Line {
                 })
             }
             Entry::File(id) => {
-                let stored = repo.file(&id)?;
+                let stored = repo.file_info(&id, wanted)?;
                 let (size, header) = (stored.size, stored.header);
                 let (letter, size, target) = match header.kind {
                     FileKind::Regular => ('-', size, None),

@@ -18,6 +18,8 @@ pub(crate) mod prune;
 pub(crate) mod pull_local;
 pub(crate) mod refs;
 mod refs_in_collections;
+pub(crate) mod remote;
 pub(crate) mod reset;
 pub(crate) mod rev_parse;
 pub(crate) mod show;
+pub(crate) mod summary;

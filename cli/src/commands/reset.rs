@@ -22,8 +22,9 @@ pub(crate) fn run(args: &ResetArgs, repo: &Repo) -> Result<(), Failure> {
         return Err(Failure::new(format_args!("Invalid ref '{name}'"))
             .hint("`apk-ostree refs` lists the names there are"));
     }
-    let commit = repo.resolve(target)?;
+    // Under the lock: a prune must not delete the commit after it was found to be there.
     let transaction = repo.transaction()?;
+    let commit = repo.resolve(target)?;
     transaction.set_ref(name.parse()?, Some(commit));
     transaction.publish()?;
     Ok(())

@@ -8,6 +8,7 @@
 
 mod apk;
 mod checkout;
+mod commit_changes;
 mod commit_metadata;
 mod commit_sizes;
 mod compared;
@@ -23,11 +24,17 @@ mod json;
 mod pair;
 mod parent;
 mod prune;
+mod prune_killed;
+mod pull_killed;
 mod pull_local;
+mod reading;
 mod recorded;
 mod refs;
+mod remote;
 mod rootfs;
 mod settings;
+mod summary;
+mod together;
 mod walkthrough;
 
 /// No file of tests may be forgotten here.

@@ -766,3 +766,38 @@ fn the_command_is_there_under_both_names() {
     command.args(["pull-local", "--help"]);
     assert!(Answer::of(command).success().contains("--untrusted"));
 }
+
+/// A source that leaves tombstones says so in its summary; they come along in place of deleted commits.
+#[test]
+fn tombstones_come_along() {
+    let Some(pair) = pair() else { return };
+    source(&pair, "s", "archive");
+    let first = pair.same_success(&["rev-parse", "--repo=s", "main^^"]);
+    for dir in [pair.ours(), pair.theirs()] {
+        let theirs = fixtures::peer::ostree().unwrap();
+        let delete = format!("--delete-commit={first}");
+        theirs
+            .run_in(&dir, ["prune", "--repo=s", &delete])
+            .success();
+        theirs.run_in(&dir, ["summary", "--repo=s", "-u"]).success();
+    }
+    init(&pair, "d", "archive");
+    assert_eq!(
+        same_pull(&pair, "d", &["--depth=-1", "s", "main"]).code,
+        Some(0)
+    );
+    same_names(&pair, "d");
+    let (prefix, rest) = first.split_at(2);
+    let tombstone = format!("d/objects/{prefix}/{rest}.tombstone-commit");
+    assert!(pair.ours().join(&tombstone).exists());
+    sound(&pair, "d");
+    // One that is gone is an error.
+    pair.in_both(|dir| {
+        fs::remove_file(dir.join(format!("s/objects/{prefix}/{rest}.tombstone-commit"))).unwrap();
+    });
+    init(&pair, "e", "archive");
+    assert_eq!(
+        same_pull(&pair, "e", &["--depth=-1", "s", "main"]).code,
+        Some(1)
+    );
+}

@@ -24,6 +24,7 @@ mod text;
 mod value;
 mod writer;
 
+pub(crate) use parse::c_double;
 pub use parse::{TextError, TextFault};
 pub use reader::NotNormal;
 pub(crate) use reader::{Span, TupleReader};

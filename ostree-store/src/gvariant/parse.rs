@@ -136,6 +136,11 @@ impl Value {
     }
 }
 
+/// The number at the beginning of a text as C's `strtod` reads it; zero if there is none.
+pub(crate) fn c_double(text: &str) -> f64 {
+    literal::fraction(text).value
+}
+
 /// A value in the text whose type is not known yet.
 struct Node<'a> {
     at: Range<usize>,

@@ -15,6 +15,22 @@ impl Display for Value {
     }
 }
 
+impl Value {
+    /// Prints the value as `g_variant_print` does without annotations.
+    #[must_use]
+    pub fn plain(&self) -> impl Display {
+        Plain(self)
+    }
+}
+
+struct Plain<'a>(&'a Value);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print(self.0, f, false)
+    }
+}
+
 fn print(value: &Value, f: &mut fmt::Formatter<'_>, annotate: bool) -> fmt::Result {
     let word =
         |f: &mut fmt::Formatter<'_>, word: &str| if annotate { f.write_str(word) } else { Ok(()) };

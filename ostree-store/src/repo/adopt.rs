@@ -80,6 +80,9 @@ impl Transaction<'_> {
         kind: ObjectKind,
         checksum: &Checksum,
     ) -> Result<bool, AdoptError> {
+        if kind == ObjectKind::File && self.repo().mode() == RepoMode::BareSplitXattrs {
+            return Ok(false); // which is refused when it is written
+        }
         let extension = self.repo().mode().extension(kind);
         let place = match kind {
             ObjectKind::Commit => self.stage.commit_place(checksum)?,

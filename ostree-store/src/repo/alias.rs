@@ -37,8 +37,7 @@ impl Repo {
         let temporary = temporary_name(&self.path().join("tmp"));
         let made = std::os::unix::fs::symlink(format!("{up}{target}"), &temporary);
         self.put_in_place(&temporary, alias, made)?;
-        self.touch()?;
-        Ok(())
+        self.refs_changed()
     }
 
     /// Goes from alias to alias, of which there are not endlessly many: the target has been read.

@@ -1,34 +1,35 @@
-//! What comes with a commit from another repository: a mark that it is not whole yet.
+//! Marks for commits that arrive from another repository.
 //!
-//! The mark is on the disk before the commit can be seen. So a process that ends in between leaves a commit that is
-//! known to be incomplete, or a whole one that nothing names.
+//! The mark says that the commit is not whole yet. It is on the disk before the commit can be seen, so a process that
+//! ends in between leaves a commit that is known to be incomplete.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Partial, Repo, Transaction};
 use crate::checksum::CommitId;
 use crate::path_error::{At, PathError};
 
-/// What a transaction publishes around its commits.
+/// The commits that a transaction marks before it publishes them.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     partial: Mutex<BTreeSet<CommitId>>,
 }
 
 impl Transaction<'_> {
-    /// Marks a commit as partial before it becomes visible. The mark stays until
-    /// [`Repo::clear_partial`](super::Repo::clear_partial).
+    /// Marks a commit as partial before it becomes visible. The mark stays until [`Repo::clear_partial`].
     pub(crate) fn arrive_partial(&self, commit: CommitId) {
-        lock(&self.arrivals.partial).insert(commit);
+        let partial = &self.arrivals.partial;
+        let mut partial = partial.lock().unwrap_or_else(PoisonError::into_inner);
+        partial.insert(commit);
     }
 }
 
 impl Arrivals {
     /// To be called before any commit is visible.
-    pub(super) fn before_commits(&self, repo: &Repo) -> Result<(), PathError> {
-        let partial = lock(&self.partial);
+    pub(super) fn mark(&self, repo: &Repo) -> Result<(), PathError> {
+        let partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
         if partial.is_empty() {
             return Ok(());
         }
@@ -44,8 +45,4 @@ impl Arrivals {
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,7 +53,10 @@ impl Repo {
     /// The same as it is stored, for a copy.
     pub fn detached_bytes(&self, commit: &CommitId) -> Result<Option<Vec<u8>>, PathError> {
         let path = self.detached_path(commit);
-        let file = match File::open(&path) {
+        // Whoever can write to the repository could put a fifo there, which never begins.
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(nix::libc::O_NONBLOCK);
+        let file = match options.open(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.at("open", &path)?,
         };

@@ -17,7 +17,7 @@ use crate::object::{
     Commit, DirMeta, DirTree, FileHeader, FileKind, ObjectKind, PERMISSIONS, ParseError, Xattrs,
     XattrsError,
 };
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, SystemError};
 use crate::tree::DirTreeSource;
 
 /// The largest metadata object that is read or written, in bytes: a directory of 600,000 files. What it means takes
@@ -67,6 +67,14 @@ pub enum ReadError {
         checksum: Checksum,
         /// What is wrong.
         what: &'static str,
+    },
+    /// A file object is there, but cannot be opened.
+    #[error("Opening content object {checksum}: openat: {cause}")]
+    Open {
+        /// Its name.
+        checksum: Checksum,
+        /// What the system said.
+        cause: SystemError,
     },
     /// The file system refused.
     #[error(transparent)]
@@ -243,7 +251,10 @@ impl Repo {
     }
 
     /// Reads from the first repository that has the object.
-    fn first<T>(&self, read: impl Fn(&ObjectDir) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(super) fn first<T>(
+        &self,
+        read: impl Fn(&ObjectDir) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let missing = match read(&self.objects) {
             Err(error @ ReadError::Missing { .. }) => error,
             result => return result,
@@ -289,6 +300,11 @@ impl ObjectDir {
     /// The directory's descriptor.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// How file objects lie in it.
+    pub(super) fn mode(&self) -> RepoMode {
+        self.mode
     }
 
     /// Where an object lies, or would lie.
@@ -449,6 +465,12 @@ impl ObjectDir {
                 return Ok(Opened::Link(
                     target.at("read", self.object_path(kind, checksum))?,
                 ));
+            }
+            Err(e) if kind == ObjectKind::File => {
+                return Err(ReadError::Open {
+                    checksum: *checksum,
+                    cause: io::Error::from(e).into(),
+                });
             }
             Err(e) => return Err(e).at("open", self.object_path(kind, checksum))?,
         };

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ref_list::first_below;
-use super::{CollectionId, CollectionIdError, Repo};
+use super::{CollectionId, CollectionIdError, Repo, SummaryError};
 use crate::checksum::{Checksum, CommitId};
 use crate::path_error::{At, PathError, SystemError};
 
@@ -113,6 +113,9 @@ pub enum RefError {
         /// The remote, or the refspec.
         name: String,
     },
+    /// The ref is as it should be, but the summary could not be written after it.
+    #[error(transparent)]
+    Summary(Box<SummaryError>),
     /// An alias of nothing.
     #[error("Cannot create alias to non-existent ref: {name}")]
     NoTarget {
@@ -315,10 +318,11 @@ impl Repo {
     /// Lets `name` mean `commit`, or mean nothing any more. The file is replaced at once or not at all; an alias of
     /// this name becomes a ref, or goes.
     pub fn write_ref(&self, name: &RefName, commit: Option<&CommitId>) -> Result<(), RefError> {
-        self.write_ref_through(&self.path().join("tmp"), name, commit)
+        self.write_ref_through(&self.path().join("tmp"), name, commit)?;
+        self.refs_changed()
     }
 
-    /// The same, with the new file first in the directory `temporaries`.
+    /// The same, with the new file first in the directory `temporaries`. [`Repo::refs_changed`] is to follow.
     pub(super) fn write_ref_through(
         &self,
         temporaries: &Path,
@@ -333,8 +337,14 @@ impl Repo {
             }
             None => self.remove_ref(name)?,
         }
-        self.touch()?;
         Ok(())
+    }
+
+    /// Lets the world know: by the time of the directory, and by the summary if it is to follow every change.
+    pub(super) fn refs_changed(&self) -> Result<(), RefError> {
+        self.touch()?;
+        self.update_summary_if_wanted()
+            .map_err(|error| RefError::Summary(Box::new(error)))
     }
 
     fn remove_ref(&self, name: &RefName) -> Result<(), RefError> {

@@ -1,9 +1,5 @@
 //! Objects taken out of a repository. Whoever does so holds [`Repo::lock_exclusive`](super::Repo::lock_exclusive).
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-
 use rustix::fs::AtFlags;
 
 use super::objects::relative_path;
@@ -35,16 +31,7 @@ impl Repo {
         }
         self.unlink_object(checksum, "commitmeta")?;
         self.unlink_object(checksum, self.mode.extension(ObjectKind::Commit))?;
-        let mark = self.state_path(commit);
-        match fs::remove_file(&mark) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).at("remove", &mark)?,
-            _ => Ok(()),
-        }
-    }
-
-    /// The mark of a partial commit.
-    fn state_path(&self, commit: &CommitId) -> PathBuf {
-        self.path.join(format!("state/{commit}.commitpartial"))
+        Ok(self.clear_partial(commit)?)
     }
 
     /// Removes a file `objects/XX/REST.EXT`; one that is not there is fine.

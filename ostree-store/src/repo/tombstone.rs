@@ -47,7 +47,7 @@ impl Repo {
     ///
     /// It gets its final name at once: one that was broken off stands beside a commit that is still there, and is
     /// written again when that is deleted.
-    pub(super) fn write_tombstone(&self, commit: &CommitId) -> Result<(), PathError> {
+    pub(crate) fn write_tombstone(&self, commit: &CommitId) -> Result<(), PathError> {
         let mut dict = Dict::default();
         let name = format!("{commit}\0").into_bytes();
         dict.push("commit", Value::Bytes(name));

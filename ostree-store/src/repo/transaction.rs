@@ -166,7 +166,7 @@ impl<'r> Transaction<'r> {
         if self.repo.fsync {
             self.stage.sync()?;
         }
-        self.arrivals.before_commits(self.repo)?;
+        self.arrivals.mark(self.repo)?;
         let objects = self.repo.path.join("objects");
         let mut changed = self.stage.publish(&objects)?;
         for staged in detached {
@@ -186,9 +186,12 @@ impl<'r> Transaction<'r> {
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
-        for (name, commit) in refs {
+        for (name, commit) in &refs {
             self.repo
-                .write_ref_through(self.stage.path(), &name, commit.as_ref())?;
+                .write_ref_through(self.stage.path(), name, commit.as_ref())?;
+        }
+        if !refs.is_empty() {
+            self.repo.refs_changed()?;
         }
         Ok(self.statistics())
     }

@@ -5,8 +5,6 @@
 //! while a tree is walked are the names of its directories and one batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::fs::File;
-use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -17,15 +15,11 @@ use super::{PullError, PullOptions, Pulled};
 use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId};
 use crate::gvariant::Dict;
 use crate::object::{Commit, DirMeta, DirTree, ObjectKind};
-use crate::path_error::At;
 use crate::repo::{Donor, ReadError, Transaction};
 use crate::tree::DirTreeSource;
 
 /// How many files come at once. Enough to keep all processors busy, few enough not to count.
 const BATCH: usize = 8192;
-
-/// The longest detached metadata that is brought, in bytes: as any other metadata.
-const MAX_DETACHED: u64 = 128 << 20;
 
 /// A pull under way.
 pub(super) struct History<'a> {
@@ -34,6 +28,8 @@ pub(super) struct History<'a> {
     options: &'a PullOptions,
     importer: Importer<'a>,
     collection: Option<String>,
+    /// The source says that it leaves tombstones.
+    tombstones: bool,
     progress: &'a (dyn Fn(u64, u64) + Sync),
     /// Commits that were looked at, and how many before each may still follow.
     depths: BTreeMap<CommitId, i64>,
@@ -71,10 +67,11 @@ impl<'a> History<'a> {
         donor: &'a Donor<'a>,
         into: &'a Transaction<'a>,
         options: &'a PullOptions,
+        tombstones: bool,
         progress: &'a (dyn Fn(u64, u64) + Sync),
-    ) -> Result<History<'a>, PullError> {
+    ) -> History<'a> {
         let collection = donor.repo().config().get("core", "collection-id");
-        Ok(History {
+        History {
             donor,
             into,
             options,
@@ -84,6 +81,7 @@ impl<'a> History<'a> {
                 options,
             },
             collection: collection.filter(|id| !id.is_empty()).map(str::to_owned),
+            tombstones,
             progress,
             depths: BTreeMap::new(),
             new_commits: BTreeSet::new(),
@@ -93,7 +91,7 @@ impl<'a> History<'a> {
             content: AtomicU64::new(0),
             content_bytes: AtomicU64::new(0),
             detached_bytes: 0,
-        })
+        }
     }
 
     /// Brings a commit that was asked for as `name` or by its checksum, and those before it.
@@ -180,6 +178,7 @@ impl<'a> History<'a> {
             Err(PullError::Missing { .. } | PullError::Unsound { .. })
                 if step.is_parent && !self.donor.repo().has(kind, checksum)? =>
             {
+                self.tombstone(&step.id)?;
                 return Ok(None);
             }
             bytes => bytes?,
@@ -191,6 +190,17 @@ impl<'a> History<'a> {
         self.new_commits.insert(step.id);
         self.into.arrive_partial(step.id);
         Ok(Some((commit, true)))
+    }
+
+    /// Brings what stands in place of a commit that the source has deleted.
+    fn tombstone(&self, commit: &CommitId) -> Result<(), PullError> {
+        if !self.tombstones {
+            return Ok(());
+        }
+        if !self.donor.repo().has_tombstone(commit)? {
+            return Err(PullError::NoTombstone { commit: *commit });
+        }
+        Ok(self.into.repo().write_tombstone(commit)?)
     }
 
     /// Brings a directory and all below it, in the order in which ostree does: so the first thing that is missing is
@@ -287,24 +297,9 @@ impl<'a> History<'a> {
 
     /// The detached metadata that the source has for a commit.
     fn detached(&self, commit: &CommitId) -> Result<Option<Vec<u8>>, PullError> {
-        let path = self
-            .donor
-            .repo()
-            .object_path(ObjectKind::Commit, commit.checksum())
-            .with_extension("commitmeta");
-        let mut bytes = Vec::new();
-        let mut options = File::options();
-        // Whoever can write to the source could put a fifo there, which would make us wait for ever.
-        std::os::unix::fs::OpenOptionsExt::custom_flags(
-            options.read(true),
-            nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW,
-        );
-        let file = match options.open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.at("read", &path)?,
+        let Some(bytes) = self.donor.repo().detached_bytes(commit)? else {
+            return Ok(None);
         };
-        let read = file.take(MAX_DETACHED).read_to_end(&mut bytes);
-        read.at("read", &path)?;
         Dict::parse(&bytes).map_err(|source| PullError::Detached {
             commit: *commit,
             source: source.into(),

@@ -121,6 +121,12 @@ pub enum PullError {
         /// Its name.
         checksum: Checksum,
     },
+    /// The source says that deleted commits leave tombstones, and this one has left none.
+    #[error("Importing {commit}.tombstone-commit: linkat: No such file or directory")]
+    NoTombstone {
+        /// The commit.
+        commit: CommitId,
+    },
     /// The source lacks a file object that had to be read.
     #[error("Opening content object {checksum}: Couldn't find file object '{checksum}'")]
     NoContent {
@@ -212,7 +218,7 @@ pub fn pull_local(
     let refs = refs_to_move(into, &wanted, options)?;
     let transaction = into.transaction()?;
     let donor = Donor::new(from, into)?;
-    let mut history = History::new(&donor, &transaction, options, progress)?;
+    let mut history = History::new(&donor, &transaction, options, wanted.tombstones, progress);
     for commit in &wanted.commits {
         history.bring(*commit, None)?;
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PullError;
 use crate::checksum::CommitId;
+use crate::gvariant::Value;
 use crate::repo::{RefName, Repo, Summary};
 
 /// What is to be brought.
@@ -16,6 +17,8 @@ pub(super) struct Wanted {
     pub(super) refs: BTreeMap<String, CommitId>,
     /// Commits asked for by checksum.
     pub(super) commits: BTreeSet<CommitId>,
+    /// The source's summary says that deleted commits leave tombstones.
+    pub(super) tombstones: bool,
 }
 
 impl Wanted {
@@ -40,6 +43,7 @@ impl Wanted {
             return Ok(wanted);
         }
         let summary = summary(from)?;
+        wanted.tombstones = summary.as_ref().is_some_and(has_tombstones);
         for name in refs {
             let commit = match &summary {
                 Some(summary) => in_summary(summary, name)?,
@@ -70,6 +74,11 @@ fn summary(from: &Repo) -> Result<Option<Summary>, PullError> {
         checked(&entry.name)?;
     }
     Ok(Some(summary))
+}
+
+fn has_tombstones(summary: &Summary) -> bool {
+    let said = summary.metadata.get("ostree.summary.tombstone-commits");
+    said == Some(&Value::Bool(true))
 }
 
 fn in_summary(summary: &Summary, name: &str) -> Result<CommitId, PullError> {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::modify::{Modifier, Origin};
+use super::modify::{ModeError, Modifier, Origin, Pass};
 use super::reuse::{Inodes, ReuseError};
 use super::{Subtree, Tree};
 use crate::checksum::{DirMetaId, FileId};
@@ -69,6 +69,14 @@ pub enum ImportDirError {
         path: PathBuf,
         /// Why.
         cause: XattrsError,
+    },
+    /// A rule makes a mode that the entry cannot have.
+    #[error("{cause} (for {})", path.display())]
+    Mode {
+        /// The entry.
+        path: PathBuf,
+        /// Why.
+        cause: ModeError,
     },
     /// Somebody wrote to the file meanwhile.
     #[error("{} changed while it was read", path.display())]
@@ -143,7 +151,8 @@ struct Import<'a> {
 struct WalkedDir {
     /// Index of the parent and name there; the root has none.
     place: Option<(usize, Name)>,
-    meta: DirMetaId,
+    /// Nothing for a root that a rule leaves out.
+    meta: Option<DirMetaId>,
 }
 
 /// A file that was met on the walk.
@@ -167,19 +176,22 @@ impl Import<'_> {
         while let Some((path, place)) = pending.pop() {
             let dir = self.open(&path, OFlags::DIRECTORY)?;
             let index = dirs.len();
-            dirs.push(WalkedDir {
-                place,
-                meta: self.dir_meta(&dir, &path)?,
-            });
+            let meta = self.dir_meta(&dir, &path)?;
+            dirs.push(WalkedDir { place, meta });
+            if meta.is_none() {
+                continue;
+            }
             let mut below = Vec::new();
             for name in self.names(&dir, &path)? {
                 let entry = path.join(name.as_str());
                 let stat = rustix::fs::statat(&dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
                 let stat = stat.at("stat", self.path.join(&entry))?;
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    below.push((entry, Some((index, name))));
+                    if self.modifier.announce(|| rule_path(&entry)) == Pass::Kept {
+                        below.push((entry, Some((index, name))));
+                    }
                 } else {
-                    files.push(self.file_met(dir.as_fd(), index, name, entry, &stat)?);
+                    files.extend(self.file_met(dir.as_fd(), index, name, entry, &stat)?);
                 }
             }
             // The stack gives the last one back first.
@@ -207,8 +219,9 @@ impl Import<'_> {
         Ok(names)
     }
 
-    fn dir_meta(&self, dir: &File, path: &Path) -> Result<DirMetaId, ImportDirError> {
-        let path = self.path.join(path);
+    /// Writes the dirmeta; nothing if a rule leaves the directory out.
+    fn dir_meta(&self, dir: &File, relative: &Path) -> Result<Option<DirMetaId>, ImportDirError> {
+        let path = self.path.join(relative);
         let stat = rustix::fs::fstat(dir).at("stat", &path)?;
         let (uid, gid, mode) = (stat.st_uid, stat.st_gid, stat.st_mode & PERMISSIONS);
         let mut meta = DirMeta {
@@ -217,12 +230,20 @@ impl Import<'_> {
             mode,
             xattrs: self.xattrs(dir, &path)?,
         };
-        self.modifier.apply_dir(&mut meta, Origin::Tree);
-        self.sink
-            .dirmeta(&meta)
-            .map_err(|source| ImportDirError::Write { path, source })
+        let pass = self
+            .modifier
+            .apply_dir(|| rule_path(relative), &mut meta, Origin::Tree);
+        match pass {
+            Err(cause) => Err(ImportDirError::Mode { path, cause }),
+            Ok(Pass::Skipped) => Ok(None),
+            Ok(Pass::Kept) => match self.sink.dirmeta(&meta) {
+                Ok(id) => Ok(Some(id)),
+                Err(source) => Err(ImportDirError::Write { path, source }),
+            },
+        }
     }
 
+    /// A file to be written; nothing if a rule leaves it out.
     fn file_met(
         &self,
         parent: BorrowedFd<'_>,
@@ -230,27 +251,33 @@ impl Import<'_> {
         name: Name,
         path: PathBuf,
         stat: &Stat,
-    ) -> Result<WalkedFile, ImportDirError> {
+    ) -> Result<Option<WalkedFile>, ImportDirError> {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !matches!(kind, FileType::RegularFile | FileType::Symlink) {
+            return Err(ImportDirError::Kind {
+                name: name.to_string(),
+                path: self.path.join(path),
+            });
+        }
         let object = self.inodes.and_then(|inodes| inodes.object(stat));
-        let symlink = match FileType::from_raw_mode(stat.st_mode) {
-            _ if object.is_some() => None,
-            FileType::RegularFile => None,
-            FileType::Symlink => Some(self.symlink(parent, &name, &path, stat)?),
-            _ => {
-                return Err(ImportDirError::Kind {
-                    name: name.to_string(),
-                    path: self.path.join(path),
-                });
+        let canonical = object.is_some() && self.inodes.is_some_and(Inodes::is_unconditional);
+        if !canonical && self.modifier.leaves_out(|| rule_path(&path)) {
+            return Ok(None);
+        }
+        let symlink = match kind {
+            FileType::Symlink if object.is_none() => {
+                Some(self.symlink(parent, &name, &path, stat)?)
             }
+            _ => None,
         };
-        Ok(WalkedFile {
+        Ok(Some(WalkedFile {
             dir,
             name,
             path,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             symlink,
             object,
-        })
+        }))
     }
 
     fn symlink(
@@ -271,11 +298,12 @@ impl Import<'_> {
             let xattrs = read_link_xattrs(&path).at("read the xattrs of", &path)?;
             xattrs.map_err(|cause| ImportDirError::Xattrs { path, cause })?
         };
-        Ok(self.header(stat, FileKind::Symlink(target), xattrs))
+        Ok(header(stat, FileKind::Symlink(target), xattrs))
     }
 
-    /// Writes the objects of all files, in any order, and gives their names in the order of the list.
-    fn files(&self, files: &[WalkedFile]) -> Result<Vec<FileId>, ImportDirError> {
+    /// Writes the objects of all files, in any order, and gives their names in the order of the list; nothing for
+    /// those that a rule leaves out.
+    fn files(&self, files: &[WalkedFile]) -> Result<Vec<Option<FileId>>, ImportDirError> {
         let mut largest_first: Vec<_> = files.iter().enumerate().collect();
         largest_first.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
         let written = largest_first.into_par_iter().with_max_len(1);
@@ -286,25 +314,29 @@ impl Import<'_> {
         written.into_iter().map(|(_, id)| id).collect()
     }
 
-    fn file(&self, file: &WalkedFile) -> Result<FileId, ImportDirError> {
+    fn file(&self, file: &WalkedFile) -> Result<Option<FileId>, ImportDirError> {
         if let (Some(inodes), Some(id)) = (self.inodes, file.object) {
-            let made = inodes.reuse(id, self.modifier, self.sink);
+            let path = || rule_path(&file.path);
+            let made = inodes.reuse(id, path, self.modifier, self.sink);
             return made.map_err(|source| ImportDirError::Reuse {
                 path: self.path.join(&file.path),
                 source,
             });
         }
-        let written = match &file.symlink {
-            Some(header) => self.sink.file(header, 0, &mut std::io::empty()),
-            None => return self.regular_file(file),
+        let Some(header) = &file.symlink else {
+            return self.regular_file(file);
         };
-        written.map_err(|source| ImportDirError::Write {
+        let Some(header) = self.filtered(header.clone(), file)? else {
+            return Ok(None);
+        };
+        let written = self.sink.file(&header, 0, &mut std::io::empty());
+        written.map(Some).map_err(|source| ImportDirError::Write {
             path: self.path.join(&file.path),
             source,
         })
     }
 
-    fn regular_file(&self, walked: &WalkedFile) -> Result<FileId, ImportDirError> {
+    fn regular_file(&self, walked: &WalkedFile) -> Result<Option<FileId>, ImportDirError> {
         let path = self.path.join(&walked.path);
         // A fifo put there meanwhile must not make us wait.
         let mut file = self.open(&walked.path, OFlags::NONBLOCK)?;
@@ -312,7 +344,10 @@ impl Import<'_> {
         if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
             return Err(ImportDirError::Changed { path });
         }
-        let header = self.header(&before, FileKind::Regular, self.xattrs(&file, &path)?);
+        let header = header(&before, FileKind::Regular, self.xattrs(&file, &path)?);
+        let Some(header) = self.filtered(header, walked)? else {
+            return Ok(None);
+        };
         let size = u64::try_from(before.st_size).unwrap_or(0);
         let id = match self.sink.file(&header, size, &mut file) {
             Err(WriteError::Size { .. }) => return Err(ImportDirError::Changed { path }),
@@ -325,20 +360,22 @@ impl Import<'_> {
         if version(&before) != version(&after) {
             return Err(ImportDirError::Changed { path });
         }
-        Ok(id)
+        Ok(Some(id))
     }
 
-    fn header(&self, stat: &Stat, kind: FileKind, xattrs: Xattrs) -> FileHeader {
-        let mode = stat.st_mode & PERMISSIONS;
-        let mut header = FileHeader {
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            mode,
-            kind,
-            xattrs,
-        };
-        self.modifier.apply_file(&mut header, Origin::Tree);
-        header
+    /// The header as the modifier leaves it; nothing if the file is left out.
+    fn filtered(
+        &self,
+        mut header: FileHeader,
+        walked: &WalkedFile,
+    ) -> Result<Option<FileHeader>, ImportDirError> {
+        let path = || rule_path(&walked.path);
+        let pass = self.modifier.apply_file(path, &mut header, Origin::Tree);
+        let pass = pass.map_err(|cause| ImportDirError::Mode {
+            path: self.path.join(&walked.path),
+            cause,
+        })?;
+        Ok(Some(header).filter(|_| pass == Pass::Kept))
     }
 
     fn xattrs(&self, file: &File, path: &Path) -> Result<Xattrs, ImportDirError> {
@@ -389,17 +426,32 @@ fn version(stat: &Stat) -> impl PartialEq {
     )
 }
 
+/// The path by which the rules of a modifier know an entry.
+fn rule_path(relative: &Path) -> String {
+    format!("/{}", relative.display()) // made of names, which are UTF-8
+}
+
+fn header(stat: &Stat, kind: FileKind, xattrs: Xattrs) -> FileHeader {
+    FileHeader {
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mode: stat.st_mode & PERMISSIONS,
+        kind,
+        xattrs,
+    }
+}
+
 /// Puts files into their directories and directories into their parents, from the last one walked to the root.
-fn assemble(dirs: Vec<WalkedDir>, files: Vec<WalkedFile>, ids: Vec<FileId>) -> Tree {
+fn assemble(dirs: Vec<WalkedDir>, files: Vec<WalkedFile>, ids: Vec<Option<FileId>>) -> Tree {
     let mut trees: Vec<Tree> = dirs
         .iter()
         .map(|dir| Tree {
-            meta: Some(dir.meta),
+            meta: dir.meta,
             ..Tree::default()
         })
         .collect();
     for (file, id) in files.into_iter().zip(ids) {
-        if let Some(tree) = trees.get_mut(file.dir) {
+        if let (Some(tree), Some(id)) = (trees.get_mut(file.dir), id) {
             tree.files.insert(file.name, id);
         }
     }

@@ -9,6 +9,7 @@ pub mod export_tar;
 pub mod import_dir;
 pub mod import_tar;
 pub mod modify;
+pub mod path_rules;
 pub mod reuse;
 pub mod walk;
 

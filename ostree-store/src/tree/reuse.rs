@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::Stat;
 
-use super::modify::{Modifier, Origin};
+use super::modify::{ModeError, Modifier, Origin, Pass};
 use crate::checksum::FileId;
 use crate::object::{ObjectKind, ObjectSink, WriteError};
 use crate::path_error::{At, PathError};
@@ -23,6 +23,8 @@ pub struct Inodes<'r> {
     repo: &'r Repo,
     objects: HashMap<(u64, u64), FileId>,
     hits: AtomicU64,
+    /// No modifier changes an object, no rule leaves it out.
+    unconditional: bool,
 }
 
 /// Why an object could not be used in place of its hard link.
@@ -34,6 +36,9 @@ pub enum ReuseError {
     /// It could not be written again with changes.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A rule makes a mode that it cannot have.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
 }
 
 impl<'r> Inodes<'r> {
@@ -59,7 +64,20 @@ impl<'r> Inodes<'r> {
             repo,
             objects,
             hits: AtomicU64::new(0),
+            unconditional: false,
         })
+    }
+
+    /// Takes every hard link for its object, whatever a modifier says of it.
+    #[must_use]
+    pub fn unconditional(mut self) -> Inodes<'r> {
+        self.unconditional = true;
+        self
+    }
+
+    /// Whether no modifier is asked.
+    pub(super) fn is_unconditional(&self) -> bool {
+        self.unconditional
     }
 
     /// How many files were taken for objects without a change.
@@ -76,21 +94,29 @@ impl<'r> Inodes<'r> {
         self.objects.get(&(stat.st_dev, stat.st_ino)).copied()
     }
 
-    /// The object itself, or what the modifier makes of it.
+    /// The object itself, or what the modifier makes of it; nothing if it is left out.
     pub(super) fn reuse(
         &self,
         id: FileId,
+        path: impl FnOnce() -> String,
         modifier: &Modifier,
         sink: &dyn ObjectSink,
-    ) -> Result<FileId, ReuseError> {
-        if modifier.is_identity() {
+    ) -> Result<Option<FileId>, ReuseError> {
+        if self.unconditional || modifier.is_identity() {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(id);
+            return Ok(Some(id));
         }
         let mut stored = self.repo.file(&id)?;
         let mut header = stored.header.clone();
-        modifier.apply_file(&mut header, Origin::Tree);
+        if modifier.apply_file(path, &mut header, Origin::Tree)? == Pass::Skipped {
+            return Ok(None);
+        }
+        // Where xattrs are not even looked at, ostree counts them as changed.
+        if header == stored.header && !modifier.drops_xattrs(Origin::Tree) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(Some(id));
+        }
         let size = stored.size;
-        Ok(sink.file(&header, size, &mut stored)?)
+        Ok(Some(sink.file(&header, size, &mut stored)?))
     }
 }

@@ -4,20 +4,45 @@
 //! that refs name commits. An object is sound if its bytes hash to its name and mean something: names valid, sorted
 //! and unique, xattrs sorted, variants in normal form. ostree's own check lets some of the latter pass. Objects that
 //! no commit reaches are not looked at, as in ostree.
+//!
+//! | memory | bytes |
+//! |---|---|
+//! | of each object that is reached | about 100 |
+//! | of each directory entry that names a directory or something broken, if anything is broken | 4 |
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+mod affected;
+mod bindings;
+mod object;
+mod weakness;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId};
-use crate::object::{
-    Checksummer, Commit, DirMeta, DirTree, ObjectKind, ObjectSink, ParseError, WriteError,
-};
+use super::reach::{Reach, sound};
+use crate::checksum::{Checksum, CommitId};
+use crate::object::{Commit, ObjectKind};
 use crate::path_error::PathError;
 use crate::repo::{Partial, ReadError, RefError, Repo};
+use affected::Affected;
 
 pub use super::Object;
+pub use bindings::BackRefFinding;
+pub use object::Problem;
+pub use weakness::{Stray, Weakness, strays};
+
+/// What is checked beyond objects and refs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// That each ref stands in the ref binding of its commit (`ostree.ref-binding`, `ostree.collection-binding`).
+    pub bindings: bool,
+    /// That each ref in the binding of a commit names that commit.
+    pub back_refs: bool,
+    /// What ostree never notices and does no harm to the objects themselves ([`Weakness`]).
+    pub weaknesses: bool,
+}
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -28,10 +53,17 @@ pub struct Report {
     pub partial: Vec<(CommitId, bool)>,
     /// How many objects were checked.
     pub objects: usize,
-    /// What is wrong with refs.
+    /// What is wrong with refs in heads and remotes, sorted by ref.
     pub refs: Vec<RefFinding>,
+    /// What is wrong with refs of collections, sorted by collection and ref.
+    pub collection_refs: Vec<RefFinding>,
+    /// Which refs that commits are bound to do not name them, sorted by commit.
+    pub back_refs: Vec<BackRefFinding>,
     /// What is wrong with objects, sorted by object.
     pub findings: Vec<Finding>,
+    /// Objects that are sound and lie badly, sorted by object.
+    pub weaknesses: Vec<(Object, Weakness)>,
+    affected: Affected,
 }
 
 impl Report {
@@ -40,7 +72,23 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
             && self.refs.is_empty()
+            && self.collection_refs.is_empty()
+            && self.back_refs.is_empty()
+            && self.weaknesses.iter().all(|(_, weak)| !weak.is_fault())
             && !self.partial.iter().any(|(_, found)| *found)
+    }
+
+    /// Where an object with a problem stands: one path in each of the first `limit` commits that reach it. A
+    /// directory's path ends with `/`.
+    #[must_use]
+    pub fn paths(&self, repo: &Repo, finding: &Finding, limit: usize) -> Vec<(CommitId, String)> {
+        let commits = finding.commits.iter().take(limit);
+        commits
+            .filter_map(|commit| {
+                let path = self.affected.path(repo, finding.object, commit)?;
+                Some((*commit, path))
+            })
+            .collect()
     }
 }
 
@@ -52,42 +100,7 @@ pub struct Finding {
     /// What is wrong with it.
     pub problem: Problem,
     /// The commits that reach it, sorted.
-    pub commits: Vec<CommitId>,
-}
-
-/// What can be wrong with an object.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// It is not there.
-    #[error("the object is missing")]
-    Missing,
-    /// Its bytes hash to another name.
-    #[error("Corrupted {} object; checksum expected='{expected}' actual='{actual}'", kind.name())]
-    Corrupt {
-        /// Its kind.
-        kind: ObjectKind,
-        /// Its name.
-        expected: Checksum,
-        /// The name that its bytes should have.
-        actual: Checksum,
-    },
-    /// Its bytes hash to its name, but mean nothing.
-    #[error(transparent)]
-    Meaningless(ParseError),
-    /// It cannot be read.
-    #[error(transparent)]
-    Unreadable(ReadError),
-    /// Its content cannot be read, for instance because the compressed bytes are broken.
-    #[error("the content cannot be read: {0}")]
-    Content(io::Error),
-    /// Its content is not as long as its header says.
-    #[error("the content has {actual} bytes where the header says {expected}")]
-    Size {
-        /// Bytes announced.
-        expected: u64,
-        /// Bytes found; of a longer content not all.
-        actual: u64,
-    },
+    pub commits: Arc<[CommitId]>,
 }
 
 /// A ref with a problem.
@@ -96,12 +109,30 @@ pub enum RefFinding {
     /// The commit it names is not there.
     #[error("Loading commit for ref {refspec}: No such metadata object {commit}.commit")]
     Missing {
-        /// The ref.
+        /// The ref: a refspec, or `(collection, ref)`.
         refspec: String,
         /// What it names.
         commit: CommitId,
     },
-    /// Refs cannot be read, for instance because one does not hold a checksum.
+    /// It names nothing that could be a commit.
+    #[error("Loading commit for ref {refspec}: No such metadata object {content}.commit")]
+    Garbage {
+        /// The ref.
+        refspec: String,
+        /// What stands in its file.
+        content: String,
+    },
+    /// Its commit is not bound to it.
+    #[error("Commit {commit}: {words}")]
+    Binding {
+        /// The ref.
+        refspec: String,
+        /// What it names.
+        commit: CommitId,
+        /// What is wrong, in ostree's words.
+        words: String,
+    },
+    /// Refs cannot be read.
     #[error(transparent)]
     Unreadable(RefError),
 }
@@ -111,22 +142,35 @@ pub enum RefFinding {
 ///
 /// An error means that the check could not be made; what is wrong with the repository is in the report.
 pub fn fsck(repo: &Repo, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Report, PathError> {
-    let mut report = Report {
-        refs: check_refs(repo)?,
-        partial: partial_commits(repo)?,
-        ..Report::default()
-    };
+    fsck_with(repo, Checks::default(), progress)
+}
+
+/// The same with further checks.
+pub fn fsck_with(
+    repo: &Repo,
+    checks: Checks,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Report, PathError> {
+    let mut report = Report::default();
+    (report.refs, report.collection_refs) = bindings::check_refs(repo, checks)?;
+    let commits: BTreeSet<CommitId> = repo.commits_beginning_with("")?.into_iter().collect();
+    if checks.back_refs {
+        report.back_refs = bindings::check_back_refs(repo, &commits)?;
+    }
+    let marks = partial_commits(repo)?;
+    report.partial = marks
+        .into_iter()
+        .filter(|(commit, _)| commits.contains(commit))
+        .collect();
     let partial: BTreeSet<CommitId> = report.partial.iter().map(|(commit, _)| *commit).collect();
-    report.commits = repo.commits_beginning_with("")?;
-    report.commits.retain(|id| !partial.contains(id));
-    let reached = Reached::from(repo, &report.commits);
-    report.objects = reached.holders.len();
-    for (object, problem) in check_objects(repo, &reached, progress) {
-        report.findings.push(Finding {
-            object,
-            problem,
-            commits: reached.commits_with(object),
-        });
+    report.commits = commits.difference(&partial).copied().collect();
+    let objects = reached(repo, &report.commits);
+    report.objects = objects.len();
+    let problems = check_objects(repo, &objects, checks, &mut report.weaknesses, progress);
+    if !problems.is_empty() {
+        let bad = problems.iter().map(|(object, _)| *object);
+        report.affected = Affected::new(repo, &report.commits, &objects, bad);
+        report.findings = findings(repo, problems, &report.affected)?;
     }
     Ok(report)
 }
@@ -147,175 +191,95 @@ fn partial_commits(repo: &Repo) -> Result<Vec<(CommitId, bool)>, PathError> {
     Ok(partial)
 }
 
-fn check_refs(repo: &Repo) -> Result<Vec<RefFinding>, PathError> {
-    let refs = match repo.refs() {
-        Ok(refs) => refs,
-        Err(RefError::Path(error)) => return Err(error),
-        Err(error) => return Ok(vec![RefFinding::Unreadable(error)]),
-    };
-    let mut findings = Vec::new();
-    for (refspec, commit) in refs {
-        if !repo.has(ObjectKind::Commit, commit.checksum())? {
-            findings.push(RefFinding::Missing { refspec, commit });
+/// The commits whose parent is not there, partial ones too: those that `--add-tombstones` takes away.
+pub fn commits_without_parent(repo: &Repo) -> Result<Vec<CommitId>, PathError> {
+    let commits = commits(repo)?;
+    let mut cut_off = Vec::new();
+    for id in &commits {
+        let commit = sound(repo, (ObjectKind::Commit, *id.checksum()), Commit::parse);
+        let parent = commit.ok().and_then(|commit| commit.parent);
+        if let Some(parent) = parent
+            && !repo.has(ObjectKind::Commit, parent.checksum())?
+        {
+            cut_off.push(*id);
         }
     }
-    Ok(findings)
+    Ok(cut_off)
+}
+
+/// Every commit object of the repository itself.
+fn commits(repo: &Repo) -> Result<BTreeSet<CommitId>, PathError> {
+    let objects = repo.objects()?.into_iter();
+    let commits = objects.filter(|(kind, _)| *kind == ObjectKind::Commit);
+    Ok(commits.map(|(_, name)| CommitId::new(name)).collect())
+}
+
+/// Everything that commits reach, as far as it can be read, sorted. What is wrong with an object that cannot is
+/// found when it is checked itself.
+fn reached(repo: &Repo, commits: &[CommitId]) -> Vec<Object> {
+    let mut reach = Reach::default();
+    for id in commits {
+        let object = (ObjectKind::Commit, *id.checksum());
+        reach.insert(object);
+        if let Ok(commit) = sound(repo, object, Commit::parse) {
+            let mut ignore = |_, _| Ok::<(), std::convert::Infallible>(());
+            reach
+                .add_dir(repo, commit.root_tree, commit.root_meta, &mut ignore)
+                .unwrap_or_else(|never| match never {});
+        }
+    }
+    reach.into_sorted()
 }
 
 /// Checks every object, many at once; the problems come in the order of the objects.
 fn check_objects(
     repo: &Repo,
-    reached: &Reached,
+    objects: &[Object],
+    checks: Checks,
+    weaknesses: &mut Vec<(Object, Weakness)>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Vec<(Object, Problem)> {
-    let objects: Vec<Object> = reached.holders.keys().copied().collect();
-    let done = std::sync::atomic::AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
     let check = |object: &Object| {
-        let problem = check_object(repo, *object).err();
-        progress(
-            done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
-            objects.len(),
-        );
-        problem.map(|problem| (*object, problem))
+        let checked = object::check(repo, *object, checks.weaknesses);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, objects.len());
+        match checked {
+            Ok(None) => None,
+            checked => Some((*object, checked)),
+        }
     };
-    objects
-        .par_iter()
-        .map(check)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .flatten()
-        .collect()
+    let found: Vec<_> = objects.par_iter().filter_map(check).collect();
+    let mut problems = Vec::new();
+    for (object, checked) in found {
+        match checked {
+            Ok(weakness) => weaknesses.extend(weakness.map(|weakness| (object, weakness))),
+            Err(problem) => problems.push((object, problem)),
+        }
+    }
+    problems
 }
 
-fn check_object(repo: &Repo, (kind, name): Object) -> Result<(), Problem> {
-    if kind == ObjectKind::File {
-        return check_file(repo, name);
-    }
-    let bytes = repo.metadata_bytes(kind, &name).map_err(not_read)?;
-    let actual = Checksum::of(&bytes);
-    if actual != name {
-        return Err(Problem::Corrupt {
-            kind,
-            expected: name,
-            actual,
+/// Says which commits each problem concerns. A commit that was deleted while the check ran does not need its
+/// objects any more.
+fn findings(
+    repo: &Repo,
+    problems: Vec<(Object, Problem)>,
+    affected: &Affected,
+) -> Result<Vec<Finding>, PathError> {
+    let mut commits = affected::Commits::default();
+    let mut findings = Vec::new();
+    for (object, problem) in problems {
+        let needed_by = commits.with(affected, object, &|commit| {
+            repo.has(ObjectKind::Commit, commit.checksum())
+        })?;
+        if matches!(problem, Problem::Missing) && needed_by.is_empty() {
+            continue;
+        }
+        findings.push(Finding {
+            object,
+            problem,
+            commits: needed_by,
         });
     }
-    let meaning = match kind {
-        ObjectKind::Commit => Commit::parse(&bytes).map(drop),
-        ObjectKind::DirTree => DirTree::parse(&bytes).map(drop),
-        ObjectKind::DirMeta => DirMeta::parse(&bytes).map(drop),
-        ObjectKind::File => Ok(()),
-    };
-    meaning.map_err(Problem::Meaningless)
-}
-
-fn check_file(repo: &Repo, name: Checksum) -> Result<(), Problem> {
-    let mut stored = repo.file(&FileId::new(name)).map_err(not_read)?;
-    let (header, size) = (stored.header.clone(), stored.size);
-    match Checksummer.file(&header, size, &mut stored) {
-        Ok(actual) if *actual.checksum() == name => Ok(()),
-        Ok(actual) => Err(Problem::Corrupt {
-            kind: ObjectKind::File,
-            expected: name,
-            actual: *actual.checksum(),
-        }),
-        Err(WriteError::Size { expected, actual }) => Err(Problem::Size { expected, actual }),
-        Err(WriteError::Content(error)) => Err(Problem::Content(error)),
-        Err(error) => Err(Problem::Content(io::Error::other(error))),
-    }
-}
-
-fn not_read(error: ReadError) -> Problem {
-    match error {
-        ReadError::Missing { .. } => Problem::Missing,
-        error => Problem::Unreadable(error),
-    }
-}
-
-/// A metadata object whose bytes are what its name says; the names in any other one mean nothing. What is wrong
-/// with it is found when the object itself is checked.
-fn sound<T>(
-    repo: &Repo,
-    (kind, name): Object,
-    parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
-) -> Option<T> {
-    let bytes = repo
-        .metadata_bytes(kind, &name)
-        .ok()
-        .filter(|bytes| Checksum::of(bytes) == name)?;
-    parse(&bytes).ok()
-}
-
-/// Everything that commits reach, as far as it can be read.
-struct Reached {
-    /// Each object with the dirtrees and commits that name it; commits stand alone.
-    holders: BTreeMap<Object, Vec<Object>>,
-}
-
-impl Reached {
-    fn from(repo: &Repo, commits: &[CommitId]) -> Reached {
-        let mut reached = Reached {
-            holders: BTreeMap::new(),
-        };
-        let mut trees = Vec::new();
-        for id in commits {
-            let holder = (ObjectKind::Commit, *id.checksum());
-            reached.holders.entry(holder).or_default();
-            if let Some(commit) = sound(repo, holder, Commit::parse) {
-                reached.add_dir(holder, commit.root_tree, commit.root_meta, &mut trees);
-            }
-        }
-        while let Some(id) = trees.pop() {
-            let holder = (ObjectKind::DirTree, *id.checksum());
-            let Some(tree) = sound(repo, holder, DirTree::parse) else {
-                continue;
-            };
-            for file in tree.files.values() {
-                reached.add((ObjectKind::File, *file.checksum()), holder);
-            }
-            for (tree, meta) in tree.dirs.values() {
-                reached.add_dir(holder, *tree, *meta, &mut trees);
-            }
-        }
-        reached
-    }
-
-    /// Adds a directory; if nobody has met it yet, it is looked into later.
-    fn add_dir(
-        &mut self,
-        holder: Object,
-        tree: DirTreeId,
-        meta: DirMetaId,
-        trees: &mut Vec<DirTreeId>,
-    ) {
-        self.add((ObjectKind::DirMeta, *meta.checksum()), holder);
-        if self.add((ObjectKind::DirTree, *tree.checksum()), holder) {
-            trees.push(tree);
-        }
-    }
-
-    /// Adds an object and says whether it is new.
-    fn add(&mut self, object: Object, holder: Object) -> bool {
-        let holders = self.holders.entry(object).or_default();
-        let is_new = holders.is_empty();
-        // A directory often names one object many times in a row.
-        if holders.last() != Some(&holder) {
-            holders.push(holder);
-        }
-        is_new
-    }
-
-    /// The commits that reach an object.
-    fn commits_with(&self, object: Object) -> Vec<CommitId> {
-        let mut seen = BTreeSet::from([object]);
-        let mut ahead = vec![object];
-        while let Some(object) = ahead.pop() {
-            let holders = self.holders.get(&object).into_iter().flatten();
-            ahead.extend(holders.filter(|holder| seen.insert(**holder)));
-        }
-        let commits = seen
-            .into_iter()
-            .filter(|(kind, _)| *kind == ObjectKind::Commit);
-        commits.map(|(_, name)| CommitId::new(name)).collect()
-    }
+    Ok(findings)
 }

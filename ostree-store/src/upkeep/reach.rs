@@ -48,6 +48,13 @@ impl Reach {
         self.objects.insert(object)
     }
 
+    /// Everything that was reached, sorted.
+    pub(super) fn into_sorted(self) -> Vec<Object> {
+        let mut objects: Vec<Object> = self.objects.into_iter().collect();
+        objects.sort_unstable();
+        objects
+    }
+
     /// Adds a directory and everything below it. Whether a dirtree that cannot be relied on ends this is for `gap` to
     /// say; what stands below such a one is not known.
     pub(super) fn add_dir<E>(

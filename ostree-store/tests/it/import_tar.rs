@@ -406,6 +406,7 @@ fn short_reads_change_nothing() {
     let mut tree = Tree::default();
     let options = TarOptions {
         modifier: Modifier::default(),
+        renamer: None,
         autocreate_parents: false,
     };
     import_tar(

@@ -17,6 +17,8 @@ mod import_tar;
 mod objects;
 mod partial;
 mod peer;
+mod prune;
+mod summary;
 mod transaction;
 mod vectors;
 mod walk;

@@ -251,10 +251,11 @@ fn both_make_the_same_commit_of_an_archive() {
                 gid: options.contains(&"--owner-gid=4").then_some(4),
                 canonical_permissions: options.contains(&"--canonical-permissions"),
                 no_xattrs: options.contains(&"--no-xattrs"),
+                ..Modifier::default()
             };
             let options = TarOptions {
                 modifier,
-                autocreate_parents: false,
+                ..TarOptions::default()
             };
             let mut tree = Tree::default();
             let archive = fs::File::open(&archive).unwrap();

@@ -61,9 +61,7 @@ fn entry(
     budget: &mut Budget,
 ) -> Result<Entry, PackageError> {
     let spent = |source| SchemaError::value("paths", source);
-    budget
-        .spend(path.len() + size_of::<Entry>())
-        .map_err(spent)?;
+    budget.spend(path.len() + ENTRY).map_err(spent)?;
     let mode = acl.mode()?;
     let mode = u32::try_from(mode).ok().filter(|mode| *mode <= 0o7777);
     let mode = mode.ok_or_else(|| SchemaError::Holds {
@@ -205,6 +203,9 @@ pub(crate) fn device_number(major: u32, minor: u32) -> u64 {
     let (major, minor) = (u64::from(major), u64::from(minor));
     (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32
 }
+
+/// What an entry costs beside its path.
+const ENTRY: usize = 128;
 
 /// Whom apk takes for a name that it does not find.
 const NOBODY: u32 = 65534;

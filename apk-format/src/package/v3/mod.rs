@@ -316,11 +316,11 @@ fn number(size: usize) -> u64 {
 }
 
 /// How many bytes of values are read: they are kept in memory. 100,000 files need some 12 MiB.
-const VALUES_LIMIT: u64 = 64 << 20;
+const VALUES_LIMIT: u64 = 32 << 20;
 
-/// How many bytes all entries of a package may need, their content aside. Files of equal directories can be shared by
-/// them, so that a small block can describe very many.
-const ENTRIES_LIMIT: u64 = 1 << 30;
+/// How many bytes all entries of a package may need, their content aside: a million of usual ones. Files of equal
+/// directories can be shared by them, so that a small block can describe very many.
+const ENTRIES_LIMIT: u64 = 256 << 20;
 
 /// Before the content of a file: the numbers of its path and of itself.
 const CONTENT_HEADER: u64 = 8;

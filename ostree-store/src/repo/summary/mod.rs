@@ -8,6 +8,9 @@
 //! Remotes' refs are not offered. Refs of other collections stand in the metadata, under
 //! `ostree.summary.collection-map`. Source: the specification, and files written by ostree 2022.7.
 
+mod deltas;
+mod generate;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,6 +19,8 @@ use super::Repo;
 use crate::checksum::{Checksum, CommitId};
 use crate::gvariant::{Dict, NotNormal, Span, TupleReader, TupleWriter, Type, Value};
 use crate::path_error::{At, PathError};
+
+pub use generate::SummaryError;
 
 /// The largest summary that is read, in bytes: that of any metadata object since ostree 2023.4.
 const MAX_SUMMARY: u64 = 128 << 20;

@@ -14,7 +14,7 @@ use super::copy::in_copy;
 use super::{Checkout, CheckoutError, OpenDir, Ownership, whiteouts};
 use crate::checksum::FileId;
 use crate::object::Name;
-use crate::repo::{RepoMode, StoredFile, UncompressedCache};
+use crate::repo::{FileInfo, RepoMode, UncompressedCache};
 
 /// How a file gets to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,28 +32,29 @@ impl Checkout<'_> {
         name: &Name,
         id: &FileId,
     ) -> Result<(), CheckoutError> {
-        let mut stored = self.repo.file(id)?;
-        if !stored.header.is_symlink() && self.whiteout(dir, name, &stored.header)? {
+        let may_hide = self.options.passthrough_whiteouts;
+        let info = self.repo.file_info(id, may_hide)?;
+        if !info.header.is_symlink() && self.whiteout(dir, name, &info.header)? {
             return Ok(());
         }
         let name = name.as_str();
-        let linked = match self.way(&stored)? {
+        let linked = match self.way(&info)? {
             Way::Link => match self.repo.linkable(id)? {
                 Some((objects, object)) => self.link(dir, name, (objects, &object), id)?,
                 None => false,
             },
-            Way::CachedLink => self.link_to_cache(dir, name, id, &mut stored)?,
+            Way::CachedLink => self.link_to_cache(dir, name, id)?,
             Way::Copy => false,
         };
-        match linked {
-            true => Ok(()),
-            false => self
-                .copy(dir, name, id, &mut stored)
-                .map_err(|cause| in_copy(*id, name, cause)),
+        if linked {
+            return Ok(());
         }
+        let mut stored = self.repo.file(id)?;
+        self.copy(dir, name, id, &mut stored)
+            .map_err(|cause| in_copy(*id, name, cause))
     }
 
-    fn way(&self, stored: &StoredFile) -> Result<Way, CheckoutError> {
+    fn way(&self, stored: &FileInfo) -> Result<Way, CheckoutError> {
         let symlink = stored.header.is_symlink();
         let unreadable = self.ownership == Ownership::User && stored.header.mode & 0o400 == 0;
         if self.options.force_copy || (!symlink && (stored.size == 0 || unreadable)) {
@@ -80,13 +81,7 @@ impl Checkout<'_> {
     }
 
     /// Links to the plain copy of an object, which is made if it is not there. Says whether that could be done.
-    fn link_to_cache(
-        &self,
-        dir: &OpenDir,
-        name: &str,
-        id: &FileId,
-        stored: &mut StoredFile,
-    ) -> Result<bool, CheckoutError> {
+    fn link_to_cache(&self, dir: &OpenDir, name: &str, id: &FileId) -> Result<bool, CheckoutError> {
         let Some(cache) = &self.cache else {
             return Ok(false);
         };
@@ -97,22 +92,17 @@ impl Checkout<'_> {
             return Ok(true);
         }
         cache
-            .fill(id, stored)
+            .fill(id, &mut self.repo.file(id)?)
             .map_err(|cause| CheckoutError::Unpack { id: *id, cause })?;
         let Some(copies) = cache.dir()? else {
             return Ok(false);
         };
-        let linked = self
-            .link(dir, name, (copies, &object), id)
+        self.link(dir, name, (copies, &object), id)
             .map_err(|cause| CheckoutError::Cached {
                 id: *id,
                 name: name.to_owned(),
                 cause: Box::new(cause),
-            })?;
-        if !linked {
-            *stored = self.repo.file(id)?; // its content has gone into the cache
-        }
-        Ok(linked)
+            })
     }
 
     /// Does what a whiteout says; says whether the file was one.

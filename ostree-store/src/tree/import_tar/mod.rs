@@ -22,13 +22,14 @@ mod header;
 mod links;
 mod names;
 mod pax;
+mod rename;
 
 use std::io::{self, Read};
 
 use self::entries::{Entries, Entry, Kind, shown};
 use self::links::Links;
-use self::names::{components, joined};
-use super::modify::{Modifier, Origin};
+use self::names::{Place, joined};
+use super::modify::{ModeError, Modifier, Origin, Pass};
 use super::{DirTreeSource, Tree, TreeError, set_meta};
 use crate::checksum::FileId;
 use crate::object::{
@@ -36,6 +37,7 @@ use crate::object::{
 };
 
 pub use self::links::{LinkError, NotFound};
+pub use self::rename::Renamer;
 
 /// The mode of directories that no entry brings.
 const PARENT_MODE: u32 = 0o755;
@@ -57,6 +59,8 @@ pub struct TarOptions {
     /// them. As in ostree, directories above them that are already there are made so, too, the root included; an
     /// archive that says nothing of the root gets one of root's.
     pub autocreate_parents: bool,
+    /// Gives entries and the targets of hard links other names.
+    pub renamer: Option<Renamer>,
 }
 
 /// Why an archive could not be imported. Offsets count uncompressed bytes.
@@ -87,11 +91,24 @@ pub enum ImportTarError {
         name: &'static str,
     },
     /// A name that leads upwards.
-    #[error("While making relative path \"{path}\":Invalid uplink '..' in path {path}")]
+    #[error("{}Invalid uplink '..' in path {path}", if *.renamed { String::new() } else { format!("While making relative path \"{path}\":") })]
     Uplink {
         /// The name without leading slashes.
         path: String,
+        /// It is not that of the archive, but what was made of it.
+        renamed: bool,
     },
+    /// No other name could be found for it.
+    #[error("entry {entry:?}: {cause}")]
+    Rename {
+        /// The entry.
+        entry: String,
+        /// Why.
+        cause: String,
+    },
+    /// A rule makes a mode that the entry cannot have.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
     /// A name too long to be used anywhere.
     #[error("a name of {length} bytes where {limit} are allowed")]
     LongName {
@@ -211,7 +228,10 @@ pub fn import_tar(
     links.resolve(tree, source)?;
     if options.autocreate_parents && tree.meta.is_none() {
         let mut meta = DirMeta::root_owned(PARENT_MODE);
-        options.modifier.apply_dir(&mut meta, Origin::Tar);
+        // A rule that leaves the root out does not leave this one out.
+        let _ = options
+            .modifier
+            .apply_dir(|| "/".to_owned(), &mut meta, Origin::Tar)?;
         set_meta(tree, &meta, sink).map_err(|source| ImportTarError::Write {
             entry: "/".to_owned(),
             source,
@@ -236,25 +256,62 @@ impl Import<'_> {
         entry: &Entry,
         entries: &mut Entries<R>,
     ) -> Result<(), ImportTarError> {
-        let path = components(&entry.name)?;
+        let place = Place::new(&entry.name, self.options.renamer.as_ref())?;
+        let Some(attributes) = self.filtered(&place, entry)? else {
+            return Ok(());
+        };
+        let path = place.names;
         if let Some((_, parent)) = path.split_last() {
             self.ensure_parent(parent, entry)?;
         }
-        match (entry.kind, path.split_last()) {
-            (Kind::Directory, _) => self.directory(&path, entry),
-            (Kind::Special, _) | (_, None) => Err(ImportTarError::Unsupported {
+        match (attributes, path.split_last()) {
+            (Attributes::Directory(meta), _) => self.directory(&path, &meta, entry),
+            (Attributes::Special, _) | (_, None) => Err(ImportTarError::Unsupported {
                 entry: joined(&path),
             }),
-            (Kind::HardLink, Some(_)) => self.hard_link(path, entry, entries),
-            (Kind::File, Some(_)) => {
-                let file = self.regular_file(entry, entries)?;
-                self.put(&path, file, entry)
+            (Attributes::File(header), Some(_)) if entry.kind == Kind::HardLink => {
+                self.hard_link(path, &header, entry, entries)
             }
-            (Kind::Symlink, Some(_)) => {
-                let file = self.symlink(entry)?;
+            (Attributes::File(header), Some(_)) => {
+                let file = match &header.kind {
+                    FileKind::Regular => self.regular_file(&header, entry, entries)?,
+                    FileKind::Symlink(_) => self.symlink(&header, entry)?,
+                };
                 self.put(&path, file, entry)
             }
         }
+    }
+
+    /// What the entry brings, as the modifier leaves it; nothing if it is to be left out. ostree aborts where canonical
+    /// permissions meet a device.
+    fn filtered(&self, place: &Place, entry: &Entry) -> Result<Option<Attributes>, ImportTarError> {
+        let (modifier, path) = (&self.options.modifier, || place.rule_path());
+        let mut attributes = match entry.kind {
+            Kind::Directory => Attributes::Directory(DirMeta {
+                uid: entry.uid,
+                gid: entry.gid,
+                mode: entry.mode,
+                xattrs: xattrs_of(entry)?,
+            }),
+            Kind::Special => Attributes::Special,
+            Kind::File | Kind::HardLink => Attributes::File(header(entry, FileKind::Regular)?),
+            Kind::Symlink => {
+                let target = FileKind::Symlink(shown(&entry.link));
+                Attributes::File(header(entry, target)?)
+            }
+        };
+        let pass = match &mut attributes {
+            Attributes::Directory(meta) => modifier.apply_dir(path, meta, Origin::Tar)?,
+            Attributes::File(header) => modifier.apply_file(path, header, Origin::Tar)?,
+            Attributes::Special => modifier.announce(path),
+        };
+        if pass == Pass::Skipped {
+            return Ok(None);
+        }
+        if entry.kind == Kind::Symlink {
+            check_target(entry)?;
+        }
+        Ok(Some(attributes))
     }
 
     /// The directory of an entry must be there, or is made.
@@ -271,15 +328,15 @@ impl Import<'_> {
         }
     }
 
-    /// Gives all directories from the root down to `parent` the same metadata, made or not.
+    /// Gives all directories from the root down to `parent` the same metadata, made or not. As in ostree no modifier
+    /// changes it.
     fn make_parents(&mut self, parent: &[Name], entry: &Entry) -> Result<(), ImportTarError> {
-        let mut meta = DirMeta {
+        let meta = DirMeta {
             uid: entry.uid,
             gid: entry.gid,
             mode: PARENT_MODE,
             xattrs: Xattrs::NONE,
         };
-        self.options.modifier.apply_dir(&mut meta, Origin::Tar);
         let id = self
             .sink
             .dirmeta(&meta)
@@ -301,29 +358,27 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn directory(&mut self, path: &[Name], entry: &Entry) -> Result<(), ImportTarError> {
-        let mut meta = DirMeta {
-            uid: entry.uid,
-            gid: entry.gid,
-            mode: entry.mode,
-            xattrs: xattrs_of(entry)?,
-        };
-        self.options.modifier.apply_dir(&mut meta, Origin::Tar);
+    fn directory(
+        &mut self,
+        path: &[Name],
+        meta: &DirMeta,
+        entry: &Entry,
+    ) -> Result<(), ImportTarError> {
         let dir = self.tree.descend(path, self.source);
         let dir = dir.map_err(|cause| ImportTarError::Directory {
             entry: shown(&entry.name),
             cause,
         })?;
-        set_meta(dir, &meta, self.sink).map_err(|source| not_written(entry, source))
+        set_meta(dir, meta, self.sink).map_err(|source| not_written(entry, source))
     }
 
     fn regular_file<R: Read>(
         &self,
+        header: &FileHeader,
         entry: &Entry,
         entries: &mut Entries<R>,
     ) -> Result<FileId, ImportTarError> {
-        let header = self.header(entry, FileKind::Regular)?;
-        let written = self.sink.file(&header, entry.size, &mut entries.content());
+        let written = self.sink.file(header, entry.size, &mut entries.content());
         written.map_err(|error| match error {
             WriteError::Content(source) => ImportTarError::Read {
                 offset: entries.offset(),
@@ -333,16 +388,9 @@ impl Import<'_> {
         })
     }
 
-    fn symlink(&self, entry: &Entry) -> Result<FileId, ImportTarError> {
-        let target = std::str::from_utf8(&entry.link)
-            .ok()
-            .filter(|target| !target.is_empty());
-        let target = target.ok_or_else(|| ImportTarError::Target {
-            entry: shown(&entry.name),
-        })?;
-        let header = self.header(entry, FileKind::Symlink(target.to_owned()))?;
+    fn symlink(&self, header: &FileHeader, entry: &Entry) -> Result<FileId, ImportTarError> {
         self.sink
-            .file(&header, 0, &mut io::empty())
+            .file(header, 0, &mut io::empty())
             .map_err(|source| not_written(entry, source))
     }
 
@@ -350,12 +398,13 @@ impl Import<'_> {
     fn hard_link<R: Read>(
         &mut self,
         path: Vec<Name>,
+        header: &FileHeader,
         entry: &Entry,
         entries: &mut Entries<R>,
     ) -> Result<(), ImportTarError> {
-        let target = components(&entry.link)?;
+        let target = Place::new(&entry.link, self.options.renamer.as_ref())?.names;
         if entry.size > 0 {
-            let file = self.regular_file(entry, entries)?;
+            let file = self.regular_file(header, entry, entries)?;
             let parent = target.split_last().map_or(&[][..], |(_, parent)| parent);
             links::existing(self.tree, parent, self.source).map_err(|cause| {
                 ImportTarError::Parent {
@@ -367,19 +416,6 @@ impl Import<'_> {
         }
         self.links.add(path, target);
         Ok(())
-    }
-
-    fn header(&self, entry: &Entry, kind: FileKind) -> Result<FileHeader, ImportTarError> {
-        let xattrs = xattrs_of(entry)?;
-        let mut header = FileHeader {
-            uid: entry.uid,
-            gid: entry.gid,
-            mode: entry.mode,
-            kind,
-            xattrs,
-        };
-        self.options.modifier.apply_file(&mut header, Origin::Tar);
-        Ok(header)
     }
 
     fn put(&mut self, path: &[Name], file: FileId, entry: &Entry) -> Result<(), ImportTarError> {
@@ -397,6 +433,34 @@ impl Import<'_> {
             cause,
         })
     }
+}
+
+/// What an entry brings beside its content.
+enum Attributes {
+    Directory(DirMeta),
+    File(FileHeader),
+    /// A device or fifo, which nothing can hold.
+    Special,
+}
+
+/// A link must lead somewhere.
+fn check_target(entry: &Entry) -> Result<(), ImportTarError> {
+    match std::str::from_utf8(&entry.link) {
+        Ok(target) if !target.is_empty() => Ok(()),
+        _ => Err(ImportTarError::Target {
+            entry: shown(&entry.name),
+        }),
+    }
+}
+
+fn header(entry: &Entry, kind: FileKind) -> Result<FileHeader, ImportTarError> {
+    Ok(FileHeader {
+        uid: entry.uid,
+        gid: entry.gid,
+        mode: entry.mode,
+        kind,
+        xattrs: xattrs_of(entry)?,
+    })
 }
 
 fn xattrs_of(entry: &Entry) -> Result<Xattrs, ImportTarError> {

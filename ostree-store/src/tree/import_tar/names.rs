@@ -6,23 +6,65 @@
 //! | `.`, `./`, `/` | the root |
 //! | `../a`, `usr/../a`, `/usr/../a` | an error |
 
-use super::ImportTarError;
 use super::entries::shown;
+use super::{ImportTarError, Renamer};
 use crate::object::Name;
 
 /// The longest name, in bytes: what Linux lets a path have. It also bounds how deep a tree becomes.
 const MAX_NAME: usize = 4096;
 
-/// The components of a name; none is the root.
-pub(super) fn components(written: &[u8]) -> Result<Vec<Name>, ImportTarError> {
-    let entry = || shown(written);
-    if written.len() > MAX_NAME {
+/// Where an entry goes.
+pub(super) struct Place {
+    /// The components; none is the root.
+    pub(super) names: Vec<Name>,
+    /// The name as the archive has it, without what leads to the root and slashes at its end.
+    text: String,
+}
+
+impl Place {
+    /// Where the name leads, or what `renamer` makes of it.
+    pub(super) fn new(written: &[u8], renamer: Option<&Renamer>) -> Result<Place, ImportTarError> {
+        let relative = without_root(written);
+        let names = components(written, relative).map_err(|error| match error {
+            ImportTarError::Uplink { path, .. } => ImportTarError::Uplink {
+                path,
+                renamed: false,
+            },
+            other => other,
+        })?;
+        let text = String::from_utf8_lossy(relative); // the components are UTF-8, so all of it is
+        let Some(renamer) = renamer else {
+            let text = text.trim_end_matches('/').to_owned();
+            return Ok(Place { names, text });
+        };
+        let renamed = renamer.rename(if text == "." { "" } else { &text });
+        let renamed = renamed.map_err(|cause| ImportTarError::Rename {
+            entry: shown(written),
+            cause,
+        })?;
+        Ok(Place {
+            names: components(written, renamed.as_bytes())?,
+            text: renamed.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The path by which the rules of a [`Modifier`](crate::tree::modify::Modifier) know the entry.
+    pub(super) fn rule_path(&self) -> String {
+        match self.text.trim_start_matches('/') {
+            "." if self.names.is_empty() => "/".to_owned(),
+            text => format!("/{text}"),
+        }
+    }
+}
+
+/// The components of a path that is relative to the root.
+fn components(written: &[u8], relative: &[u8]) -> Result<Vec<Name>, ImportTarError> {
+    if relative.len() > MAX_NAME {
         return Err(ImportTarError::LongName {
-            length: written.len(),
+            length: relative.len(),
             limit: MAX_NAME,
         });
     }
-    let relative = without_root(written);
     let mut names = Vec::new();
     for component in relative.split(|byte| *byte == b'/') {
         match component {
@@ -30,12 +72,13 @@ pub(super) fn components(written: &[u8]) -> Result<Vec<Name>, ImportTarError> {
             b".." => {
                 return Err(ImportTarError::Uplink {
                     path: shown(relative),
+                    renamed: true,
                 });
             }
             name => {
                 let name = Name::from_bytes(name);
                 names.push(name.map_err(|cause| ImportTarError::Name {
-                    entry: entry(),
+                    entry: shown(written),
                     cause,
                 })?);
             }
@@ -71,8 +114,8 @@ mod tests {
     use super::*;
 
     fn relative(written: &str) -> Result<String, String> {
-        components(written.as_bytes())
-            .map(|names| joined(&names))
+        Place::new(written.as_bytes(), None)
+            .map(|place| joined(&place.names))
             .map_err(|e| e.to_string())
     }
 
