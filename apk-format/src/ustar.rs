@@ -24,6 +24,8 @@
 //! from the header alone. A first zero block is skipped, a second one ends the archive; from there on all bytes
 //! are zero. The end of the input between two entries ends the archive too.
 
+pub(crate) mod write;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 

@@ -314,7 +314,6 @@ const OPTIONS_OF_OSTREE: &[(&str, &[&str])] = &[
             "--selinux-policy",
             "--selinux-policy-from-base",
             "-P",
-            "--consume",
             "--gpg-sign",
             "--gpg-homedir",
             "--sign",

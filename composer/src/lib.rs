@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod database;
 pub mod directories;
 pub mod event;
+pub mod extract;
 pub mod foreign;
 pub mod import;
 pub mod inventory;

@@ -138,6 +138,11 @@ impl<R: Read> HashingReader<R> {
         }
     }
 
+    /// What is read from, to go on without hashing.
+    pub(crate) fn inner_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
     /// The digest, and how many bytes were read (the prefix not counted).
     pub(crate) fn finish(self) -> (Checksum, u64) {
         (Checksum(self.hasher.finalize().into()), self.length)

@@ -7,6 +7,10 @@
 //! | `ADBc`, algorithm, level | the file as a stream; 0 none, 1 deflate, 2 zstd. The level is for information only |
 //!
 //! Nothing may follow the stream, and a zstd stream is one frame.
+//!
+//! What is written at the default level has the very bytes that apk writes, as long as the file is small: so an index,
+//! or a package without much in it, is equal to apk's to the byte. Larger files are compressed as they come, by an
+//! encoder whose bytes are other ones.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -50,14 +54,11 @@ impl Compression {
             Compression::Deflate(level) => output.write_all(&[b'A', b'D', b'B', b'c', 1, level])?,
             Compression::Zstd(level) => output.write_all(&[b'A', b'D', b'B', b'c', 2, level])?,
         }
-        let level = match self {
+        Ok(match self {
             Compression::Zstd(level) => return zstd(output, level),
-            Compression::Deflate(level) => level,
-            _ => 9,
-        };
-        let level = flate2::Compression::new(level.into());
-        let deflate = flate2::write::DeflateEncoder::new(output, level);
-        Ok(Compressor(Inner::Deflate(deflate)))
+            Compression::Deflate(level) => Compressor(Inner::Deflate(deflate(output, level))),
+            _ => Compressor(Inner::Small(output, Vec::new())),
+        })
     }
 }
 
@@ -66,6 +67,10 @@ pub struct Compressor<W: Write>(Inner<W>);
 
 enum Inner<W: Write> {
     None(W),
+    /// What was written so far, to be compressed as a whole.
+    Small(W, Vec<u8>),
+    /// The moment between [`Inner::Small`] and [`Inner::Deflate`].
+    Moved,
     Deflate(flate2::write::DeflateEncoder<W>),
     #[cfg(feature = "zstd")]
     Zstd(zstd::stream::write::Encoder<'static, W>),
@@ -76,6 +81,11 @@ impl<W: Write> Compressor<W> {
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Inner::None(output) => Ok(output),
+            Inner::Small(mut output, content) => {
+                output.write_all(&zlib_bitexact_rs::deflate_raw(&content))?;
+                Ok(output)
+            }
+            Inner::Moved => Err(moved()),
             Inner::Deflate(encoder) => encoder.finish(),
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.finish(),
@@ -85,8 +95,18 @@ impl<W: Write> Compressor<W> {
 
 impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Inner::Small(_, content) = &self.0
+            && content.len() + bytes.len() > SMALL
+            && let Inner::Small(output, content) = std::mem::replace(&mut self.0, Inner::Moved)
+        {
+            let mut encoder = deflate(output, 9);
+            encoder.write_all(&content)?;
+            self.0 = Inner::Deflate(encoder);
+        }
         match &mut self.0 {
             Inner::None(output) => output.write(bytes),
+            Inner::Small(_, content) => content.write(bytes),
+            Inner::Moved => Err(moved()),
             Inner::Deflate(encoder) => encoder.write(bytes),
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.write(bytes),
@@ -96,11 +116,22 @@ impl<W: Write> Write for Compressor<W> {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
             Inner::None(output) => output.flush(),
+            Inner::Small(..) => Ok(()),
+            Inner::Moved => Err(moved()),
             Inner::Deflate(encoder) => encoder.flush(),
             #[cfg(feature = "zstd")]
             Inner::Zstd(encoder) => encoder.flush(),
         }
     }
+}
+
+fn deflate<W: Write>(output: W, level: u8) -> flate2::write::DeflateEncoder<W> {
+    flate2::write::DeflateEncoder::new(output, flate2::Compression::new(level.into()))
+}
+
+/// After a write that failed.
+fn moved() -> io::Error {
+    io::Error::other("writing failed before")
 }
 
 /// The level 0 is apk's own default of 9, not that of the library.
@@ -254,6 +285,9 @@ fn unknown(what: &str) -> io::Error {
     let text = format!("this is no ADB file, or compressed in an unknown way ({what})");
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
+
+/// How long a file can be that is compressed as a whole, in memory. The index of all of Alpine's main has 1.2 MB.
+const SMALL: usize = 4 << 20;
 
 /// Large enough for inflate to run at full speed, and what a file's first read brings in.
 const BUFFER: usize = 32 * 1024;

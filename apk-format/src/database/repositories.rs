@@ -64,10 +64,15 @@ impl ListedRepository {
     pub fn package_url(&self, name: &str, version: &str, arch: &str) -> String {
         match self.index {
             IndexFile::V2 | IndexFile::V3 => format!("{}/{arch}/{name}-{version}.apk", self.url),
-            IndexFile::Url => {
-                let dir = self.url.rsplit_once('/').map_or(".", |(dir, _)| dir);
-                format!("{dir}/{name}-{version}.apk")
-            }
+            IndexFile::Url => format!("{}/{name}-{version}.apk", self.base_url()),
+        }
+    }
+
+    /// Where paths of packages begin: the URL, or the directory of an index named by itself.
+    pub fn base_url(&self) -> &str {
+        match self.index {
+            IndexFile::V2 | IndexFile::V3 => &self.url,
+            IndexFile::Url => self.url.rsplit_once('/').map_or(".", |(dir, _)| dir),
         }
     }
 }

@@ -18,9 +18,11 @@
 
 mod error;
 mod make;
+mod place;
 mod record;
 mod v2;
 mod v3;
+mod write;
 
 use std::io::{Cursor, Read};
 
@@ -28,8 +30,10 @@ use crate::signature::{KeyRing, Trust};
 
 pub use error::IndexError;
 pub use make::{IndexDraft, IndexDraftError};
+pub use place::PlaceError;
 pub use record::{Record, RecordError, RecordProblem, Uninstallable};
 pub(crate) use record::{atoms, decimal, low_16_bits, number};
+pub use write::{IndexWriteError, sign_v2};
 
 /// Everything one repository offers for one architecture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub struct Index {
     /// In the order of the file. Several versions of one name may be listed.
     pub records: Vec<Record>,
     /// Where the packages are, as a v3 index may say: a path with `${name}`, `${version}`, `${arch}` and `${hash:8}`
-    /// in it. `None` for `${name}-${version}.apk`.
+    /// in it, see [`Record::place`]. `None` for `${name}-${version}.apk`.
     pub pkgname_spec: Option<String>,
 }
 

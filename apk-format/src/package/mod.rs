@@ -60,6 +60,7 @@ pub use control::{Script, ScriptKind};
 pub use entry::{Entry, EntryKind, PathError};
 pub use error::{Member, PackageError};
 pub use info::{InfoError, PackageInfo};
+pub(crate) use make::signature_member;
 pub use make::{Contents, Directories, Draft, DraftError};
 pub(crate) use reader::Metadata;
 pub use reader::Package;

@@ -38,6 +38,8 @@ use crate::ustar::{Archive, ArchiveError, Header};
 pub use key::KeyId;
 use key::PublicKey;
 pub use private::{PrivateKey, SigningError};
+/// Where the random numbers of new keys come from.
+pub use rsa::rand_core;
 
 /// Public keys by name.
 #[derive(Clone, Debug, Default)]

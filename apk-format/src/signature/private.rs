@@ -53,7 +53,8 @@ impl PrivateKey {
         })
     }
 
-    /// Makes an RSA key of so many bits; 2048 takes a second, 4096 is the most that can be used.
+    /// Makes an RSA key of so many bits; 2048 takes a second, 4096 is the most that can be used. The random numbers
+    /// are of [`rand_core`](crate::signature::rand_core), for instance its `OsRng`.
     pub fn generate_rsa(
         name: &str,
         bits: usize,

@@ -13,6 +13,7 @@ mod dump;
 mod faults;
 mod hostile_v3;
 mod index;
+mod making_v2;
 mod making_v3;
 mod package;
 mod properties;

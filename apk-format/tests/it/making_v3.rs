@@ -172,6 +172,44 @@ fn an_rsa_signature_is_the_one_of_the_real_program() {
     assert_eq!(made, plain);
 }
 
+/// Small files are compressed to the same bytes.
+#[test]
+fn default_compression_is_that_of_the_real_program() {
+    for name in ["x86_64/plain3-2.0-r1.apk", "Packages-spec.adb"] {
+        let original = sample(name);
+        let plain = resign(
+            &original[..],
+            Vec::new(),
+            Some(Compression::None),
+            &[],
+            false,
+        )
+        .unwrap();
+        let again = resign(
+            &plain[..],
+            Vec::new(),
+            Some(Compression::Default),
+            &[],
+            false,
+        )
+        .unwrap();
+        same_bytes(&again, &original, name);
+    }
+}
+
+/// Large ones are compressed while they are written.
+#[test]
+fn large_files_read_back() {
+    let content: Vec<u8> = (0..9_000_000_u32)
+        .map(|at| u8::try_from(at >> 5 & 0xff).unwrap())
+        .collect();
+    let mut made = everything();
+    made.draft.entries.push(file("large", &content, 0o644));
+    made.contents.insert("large".to_owned(), content);
+    let bytes = made.write(Compression::Default, &[]);
+    assert_eq!(draft_of(&bytes).contents["large"], made.contents["large"]);
+}
+
 #[test]
 fn every_compression_and_key_reads_back() {
     let made = draft_of(&sample("x86_64/hello-1.0-r0.apk"));

@@ -1,7 +1,7 @@
 //! `apk manifest`: checksums of the files of installed packages, or of package files.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
 
 use apk_format::{Digest, EntryKind, KeyRing, Package, Trust};
 use composer::inventory::{NameId, PackageId};
@@ -76,6 +76,15 @@ fn of_installed(session: &mut Session, name: NameId) {
     }
 }
 
+/// The name of a digest's algorithm, and the digest.
+fn shown(checksum: Option<Digest>) -> (&'static str, String) {
+    match checksum {
+        Some(digest @ Digest::Sha1(_)) => ("sha1", digest.to_hex()),
+        Some(digest @ Digest::Sha256(_)) => ("sha256", digest.to_hex()),
+        None => ("none", String::new()),
+    }
+}
+
 /// The regular files of a package file, as far as it can be trusted. What is found out at its end is told then.
 fn of_file(
     path: &str,
@@ -89,16 +98,23 @@ fn of_file(
     let mut package = Package::open(file).map_err(wrong)?;
     let signed = package.verify_signature(keys, trust);
     signed.map_err(|error| phrases::signature(&error).to_owned())?;
+    let v3 = package.unique_id().is_some();
+    // Only v3 packages have checksums of links: those of their files.
+    let mut known: HashMap<String, Option<Digest>> = HashMap::new();
     while let Some(entry) = package.next_entry().map_err(wrong)? {
-        if let (EntryKind::File { .. } | EntryKind::HardLink { .. }, checksum) =
-            (&entry.kind, entry.checksum)
-        {
-            let algorithm = if checksum.is_some() { "sha1" } else { "none" };
-            let hex = checksum.map(|digest| digest.to_hex()).unwrap_or_default();
-            out.line(format_args!("{prefix}{algorithm}:{hex}  {}", entry.path));
-            let read = io::copy(&mut package.by_ref(), &mut io::sink());
-            read.map_err(|error| phrases::stream(&error))?;
-        }
+        let checksum = match &entry.kind {
+            EntryKind::File { .. } if v3 => {
+                known.insert(entry.path.clone(), entry.checksum);
+                entry.checksum
+            }
+            EntryKind::HardLink { target } if v3 => known.get(target).copied().flatten(),
+            EntryKind::File { .. } | EntryKind::HardLink { .. } => entry.checksum,
+            EntryKind::Dir => continue,
+            _ if v3 => None,
+            _ => continue,
+        };
+        let (algorithm, hex) = shown(checksum);
+        out.line(format_args!("{prefix}{algorithm}:{hex}  {}", entry.path));
     }
     package.finish().map_err(wrong)
 }

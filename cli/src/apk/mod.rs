@@ -20,8 +20,11 @@
 //! | 1 … 98 | a wrong command line, or what the command counts: operands without meaning, packages with faults |
 //! | 99 | failed |
 
+mod adbdump;
 mod applet;
 mod dot;
+mod extract;
+mod fetch;
 mod globals;
 mod info;
 mod list;
@@ -82,7 +85,10 @@ const FAILURE: u8 = 99;
 
 /// The commands that are here, in alphabetical order.
 const APPLETS: &[Applet] = &[
+    adbdump::APPLET,
     dot::APPLET,
+    extract::APPLET,
+    fetch::APPLET,
     info::APPLET,
     list::APPLET,
     manifest::APPLET,
@@ -95,8 +101,8 @@ const APPLETS: &[Applet] = &[
 
 /// The commands of apk-tools 3.0.6 that are not here.
 const MISSING: &[&str] = &[
-    "adbdump", "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "extract",
-    "fetch", "fix", "index", "mkndx", "mkpkg", "stats", "update", "upgrade",
+    "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "fix", "index",
+    "mkndx", "mkpkg", "stats", "update", "upgrade",
 ];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {

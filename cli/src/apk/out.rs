@@ -37,6 +37,13 @@ impl Out {
         }
     }
 
+    /// Bytes of an answer.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.stdout.write_all(bytes).err();
+        }
+    }
+
     /// A line of an answer.
     pub(super) fn line(&mut self, line: impl Display) {
         self.text(format_args!("{line}\n"));

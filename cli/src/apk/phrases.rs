@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use apk_format::adb::block::BlockError;
 use apk_format::{
     ArchiveError, DependencyError, IndexError, Member, PackageError, SignatureError, WorldError,
 };
@@ -15,12 +16,13 @@ pub(super) const OBSOLETE: &str = "file format is obsolete (e.g. missing embedde
 pub(super) const ENDS_EARLY: &str = "unexpected end of file";
 pub(super) const PACKAGE_FORMAT: &str = "v2 package format error";
 pub(super) const PACKAGE_INTEGRITY: &str = "v2 package integrity error";
-const ADB_BLOCK: &str = "ADB block error";
-const ADB_SCHEMA: &str = "ADB schema error";
 const DATABASE_FORMAT: &str = "v2 database format error";
 const DEPENDENCY_FORMAT: &str = "dependency format is invalid";
 const VERSION_FORMAT: &str = "package version is invalid";
-const NO_NETWORK: &str = "repositories on other machines are not in apk-ostree yet";
+pub(super) const ADB_BLOCK: &str = "ADB block error";
+const ADB_SCHEMA: &str = "ADB schema error";
+const ADB_SIGNATURE: &str = "ADB signature block error";
+pub(super) const NO_NETWORK: &str = "repositories on other machines are not in apk-ostree yet";
 
 /// What the system says, without the number that the standard library adds.
 pub(super) fn system(error: &io::Error) -> String {
@@ -65,11 +67,13 @@ pub(super) fn repository(error: &RepositoryError) -> String {
 pub(super) fn index(error: &IndexError) -> String {
     let words = match error {
         IndexError::Signature(error) => signature(error),
+        IndexError::Block(error) => return block(error),
+        IndexError::Values(_) | IndexError::Identity { .. } => ADB_BLOCK,
+        IndexError::Schema { .. } => ADB_SCHEMA,
+        IndexError::Signatures { .. } => ADB_SIGNATURE,
         IndexError::Record(_) | IndexError::NotUtf8 { .. } => DATABASE_FORMAT,
         IndexError::Read { source, .. } => return stream(source),
-        IndexError::Block(_) | IndexError::Values(_) => ADB_BLOCK,
-        IndexError::Schema { .. } => ADB_SCHEMA,
-        _ => INVALID,
+        IndexError::Archive { .. } | IndexError::NoRecords => INVALID,
     };
     words.to_owned()
 }
@@ -87,6 +91,12 @@ pub(super) fn signature(error: &SignatureError) -> &'static str {
 /// Why a package cannot be used.
 pub(super) fn package(error: &PackageError) -> String {
     let words = match error {
+        PackageError::Block(error) => return block(error),
+        PackageError::Values(_) => ADB_BLOCK,
+        PackageError::Schema { .. } => ADB_SCHEMA,
+        PackageError::Signatures { .. } => ADB_SIGNATURE,
+        PackageError::OtherContent { .. } | PackageError::NoFile { .. } => ADB_BLOCK,
+        PackageError::NoContent { .. } => ENDS_EARLY,
         PackageError::Identity { .. } | PackageError::DataHash { .. } => PACKAGE_INTEGRITY,
         PackageError::Archive {
             member: Member::Signature,
@@ -112,6 +122,15 @@ pub(super) fn package(error: &PackageError) -> String {
         _ => INVALID,
     };
     words.to_owned()
+}
+
+/// Why the frame of a v3 file cannot be used.
+pub(super) fn block(error: &BlockError) -> String {
+    match error {
+        BlockError::Read { source, .. } => stream(source),
+        BlockError::Magic => "ADB header error".to_owned(),
+        _ => ADB_BLOCK.to_owned(),
+    }
 }
 
 /// Why a file could not be read to its end.

@@ -1,9 +1,10 @@
-//! `apk verify`: whether package files are what they claim, and who vouches for them.
+//! `apk verify`: whether package files and indexes are what they claim, and who vouches for them.
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
-use apk_format::{KeyRing, Package, Trust};
+use apk_format::{Index, KeyRing, Package, PackageError, Trust};
 
 use super::applet::Applet;
 use super::phrases;
@@ -31,10 +32,18 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     wrong
 }
 
-/// Reads a package to its end; gives what is wrong with it.
+/// Reads a package or an index to its end; gives what is wrong with it.
 fn verify(path: &Path, keys: &KeyRing, trust: Trust) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| phrases::system(&error))?;
-    let package = Package::open(file).map_err(|error| phrases::package(&error))?;
+    let mut file = File::open(path).map_err(|error| phrases::system(&error))?;
+    let package = match Package::open(&file) {
+        Ok(package) => package,
+        Err(PackageError::Schema { .. } | PackageError::NotControl { .. }) => {
+            file.rewind().map_err(|error| phrases::system(&error))?;
+            let index = Index::read(file, keys, trust);
+            return index.map(|_| ()).map_err(|error| phrases::index(&error));
+        }
+        Err(error) => return Err(phrases::package(&error)),
+    };
     let signed = package.verify_signature(keys, trust);
     signed.map_err(|error| phrases::signature(&error).to_owned())?;
     package.finish().map_err(|error| phrases::package(&error))

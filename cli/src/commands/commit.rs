@@ -18,18 +18,22 @@ mod trees;
 
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use ostree_store::checksum::CommitId;
 use ostree_store::gvariant::Dict;
 use ostree_store::object::{Commit, ObjectSink};
 use ostree_store::repo::{RefName, Repo, Statistics, Transaction};
+use ostree_store::tree::consume::{Consume, Consumed};
+use ostree_store::tree::import_dir::DirOptions;
 use ostree_store::tree::reuse::Inodes;
 use serde::Serialize;
 
 use self::changes::Changes;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::progress::Counter;
 use crate::timestamp;
 
 /// Commit directories, archives and other commits as a new version
@@ -92,6 +96,9 @@ pub(crate) struct CommitArgs {
     /// Believe that such files are unchanged, and change nothing in them
     #[arg(long, short = 'I')]
     devino_canonical: bool,
+    /// Delete the directories when they are committed
+    #[arg(long)]
+    consume: bool,
     /// Make directories that an archive does not bring
     #[arg(long)]
     tar_autocreate_parents: bool,
@@ -188,7 +195,24 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         (false, true) => Some(Inodes::of(&repo)?),
         (false, false) => None,
     };
-    let tree = trees::assemble(args, &changes, &transaction, inodes.as_ref())?;
+    let counter = Mutex::new(Counter::new(console, "files"));
+    let consume = args.consume.then(|| Consume::new(&transaction));
+    let options = DirOptions {
+        inodes: inodes.as_ref(),
+        consume: consume.as_ref(),
+        watch: Some(&|_| {
+            counter
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .step();
+        }),
+    };
+    let tree = trees::assemble(args, &changes, &transaction, &options)?;
+    let consumed = consume.map(Consume::finish);
+    counter
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .finish();
     changes.check_used_up(console)?;
     let (root_tree, root_meta) = tree.write(&transaction)?;
     let hits = inodes.as_ref().map_or(0, Inodes::hits);
@@ -201,7 +225,13 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
                 unchanged: true,
                 hits,
             };
-            return args.tell(&done, transaction.statistics(), console);
+            let Some(consumed) = consumed else {
+                return args.tell(&done, transaction.statistics(), console);
+            };
+            // The parent may be a partial commit: what is deleted must be in the repository.
+            let statistics = transaction.publish()?;
+            consumed.delete()?;
+            return args.tell(&done, statistics, console);
         }
     }
     let mut metadata = metadata::complete(own_metadata, args, &repo);
@@ -223,6 +253,7 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         root_meta,
     };
     let (id, statistics) = publish(&commit, branch, detached.as_ref(), transaction)?;
+    consumed.map_or(Ok(()), Consumed::delete)?;
     args.tell(
         &Done {
             id,

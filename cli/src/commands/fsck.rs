@@ -309,8 +309,9 @@ impl Telling<'_> {
             return Ok(false);
         }
         let (kind, checksum) = finding.object;
-        // What is no file at all, such as a directory, stays, as in ostree.
-        Ok(self.repo.remove_object(kind, &checksum).is_ok())
+        // What is no file at all, such as a directory, stays, as in ostree; so does what a parent repository has.
+        let is_own = self.repo.has_own(kind, &checksum)?;
+        Ok(is_own && self.repo.remove_object(kind, &checksum).is_ok())
     }
 
     /// Where in the trees the object stands.

@@ -32,7 +32,7 @@ pub(crate) struct PullLocalArgs {
     /// Do not wait until objects are on the disk
     #[arg(long)]
     disable_fsync: bool,
-    /// No effect: objects are always written together and waited for once
+    /// Wait for each object that is written, not once for all
     #[arg(long)]
     per_object_fsync: bool,
     /// Hash every object, also those that need not be read
@@ -68,6 +68,9 @@ pub(crate) fn run(
     }
     if args.disable_fsync {
         repo.set_fsync(false);
+    }
+    if args.per_object_fsync {
+        repo.set_per_object_fsync(true);
     }
     let source = Repo::open(&args.source)?;
     let started = Instant::now();

@@ -28,6 +28,10 @@ fn material(dir: &Path) {
         ),
     )
     .unwrap();
+    for number in 1..10 {
+        fs::create_dir(dir.join(format!("out{number}"))).unwrap();
+    }
+    tampered(dir);
     fs::write(dir.join("wrong-list"), "nonsense /x\n/y\n").unwrap();
     fs::write(dir.join("wrong-variable"), "/x/${none}\n").unwrap();
 }
@@ -152,6 +156,30 @@ fn broken(dir: &Path) {
     fs::write(dir.join("garbage/x86_64/APKINDEX.tar.gz"), "no index").unwrap();
 }
 
+/// A repository whose index lists other packages than it has.
+fn tampered(dir: &Path) {
+    let package = |text: &str| {
+        Forge::package("tampered", "1")
+            .arch("x86_64")
+            .file("t", text)
+    };
+    let repository = Repository::new("x86_64").add(package("listed\n")).add(
+        Forge::package("absent", "1")
+            .arch("x86_64")
+            .file("a", "a\n"),
+    );
+    repository
+        .write(&dir.join("tampered"), &Key::demo())
+        .unwrap();
+    let files = dir.join("tampered/x86_64");
+    fs::write(
+        files.join("tampered-1.apk"),
+        package("another\n").build(&Key::demo()),
+    )
+    .unwrap();
+    fs::remove_file(files.join("absent-1.apk")).unwrap();
+}
+
 /// Package files, good and faulty.
 fn packages(dir: &Path) {
     let good = || {
@@ -199,6 +227,8 @@ const SESSIONS: &[(&str, &str, &str)] = &[
     ),
     ("dot", "-p root -X more", include_str!("apk/dot.txt")),
     ("files", "-p root -X more", include_str!("apk/files.txt")),
+    ("extract", "-p root", include_str!("apk/extract.txt")),
+    ("fetch", "-p root -X more", include_str!("apk/fetch.txt")),
     (
         "repositories",
         "-p root",
@@ -236,6 +266,10 @@ fn words(line: &str, dir: &Path) -> Vec<String> {
 fn transcript(dir: &Path, begin: &str, text: &str, ask: impl Fn(&[String]) -> Answer) -> String {
     let mut said = String::new();
     for line in lines(text) {
+        if let Some(name) = line.strip_prefix("tree ") {
+            said.push_str(&format!("$ {line}\n{}", tree(&dir.join(name))));
+            continue;
+        }
         let asked = [words(begin, dir), words(line, dir)].concat();
         let mut answer = ask(&asked);
         for text in [&mut answer.stdout, &mut answer.stderr] {
@@ -253,6 +287,21 @@ fn transcript(dir: &Path, begin: &str, text: &str, ask: impl Fn(&[String]) -> An
         ));
     }
     said
+}
+
+/// What is in a directory, but for owners, which depend on who runs the test, and hard links: apk 3.0.6 copies where it
+/// should link (`fetch --link`).
+fn tree(dir: &Path) -> String {
+    let table = fixtures::listing::of(dir).unwrap();
+    let without_owner = |line: &str| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let kept = columns.iter().enumerate();
+        let kept = kept.filter(|(at, _)| ![3, 4, 6].contains(at));
+        let kept: Vec<&str> = kept.map(|(_, column)| *column).collect();
+        kept.join("\t") + "\n"
+    };
+    let below = table.lines().filter(|line| !line.starts_with(".\t"));
+    below.map(without_owner).collect()
 }
 
 fn recording(name: &str) -> PathBuf {

@@ -123,8 +123,24 @@ fn every_command_gives_what_is_promised() {
     assert_eq!(counted["statistics"]["first_objects"], 6);
     assert_eq!(
         ask(dir.path(), &["fsck"]),
-        json!({"ok": true, "commits": 2, "objects": 10, "partial": [], "refs": [], "problems": []})
+        json!({
+            "ok": true, "commits": 2, "objects": 10, "partial": [], "refs": [], "problems": [],
+            "weaknesses": [], "strays": [], "deleted": [], "tombstones": []
+        })
     );
+}
+
+#[test]
+fn a_prune_is_told_in_numbers() {
+    let dir = made();
+    commit(dir.path(), &[]);
+    let told = ask(dir.path(), &["prune", "--no-prune"]);
+    assert_eq!(told["dry_run"], true);
+    assert_eq!(
+        (&told["deleted"], &told["freed"], &told["young"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    assert!(told["total"].as_u64() > Some(3), "{told}");
 }
 
 #[test]

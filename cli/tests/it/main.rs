@@ -7,8 +7,10 @@
 )]
 
 mod apk;
+mod apk_extract;
 mod checkout;
 mod commit_changes;
+mod commit_links;
 mod commit_metadata;
 mod commit_sizes;
 mod compared;
@@ -23,6 +25,7 @@ mod interrupted;
 mod json;
 mod pair;
 mod parent;
+mod payload;
 mod prune;
 mod prune_killed;
 mod pull_killed;

@@ -145,6 +145,33 @@ fn nothing_is_lost() {
     }
 }
 
+/// A check beside writers and prunes takes nothing for lost that was only just deleted, and marks no commit.
+#[test]
+fn checks_find_nothing_wrong_meanwhile() {
+    let dir = fixtures::scratch("checked");
+    let dir = dir.path();
+    repository(dir, "archive", 300);
+    let count = rounds();
+    thread::scope(|scope| {
+        for branch in ["one", "two"] {
+            scope.spawn(move || write(&Tool::Ours, dir, branch, count));
+        }
+        scope.spawn(move || prune(&Tool::Ours, dir, count / 2));
+        scope.spawn(move || {
+            for _ in 0..count * 3 {
+                let answer = Tool::Ours.ask(dir, &["fsck", "--repo=r"]);
+                assert_eq!(
+                    (answer.code, &*answer.stderr),
+                    (Some(0), ""),
+                    "{}",
+                    answer.stdout
+                );
+            }
+        });
+    });
+    assert_eq!(fs::read_dir(dir.join("r/state")).unwrap().count(), 0);
+}
+
 /// A commit that waits for its tar on stdin, and holds the lock meanwhile.
 fn open_commit(tool: &Tool, dir: &Path) -> Child {
     let args = [

@@ -363,6 +363,7 @@ impl Inventory {
             F::Depends => counted(&record.depends),
             F::Provides => counted(&record.provides),
             F::InstallIf => counted(&record.install_if),
+            F::Tags if !record.tags.is_empty() => counted(&record.tags),
             F::Repositories => Some(Value::Found(self.repositories_of(package))),
             F::DownloadUrl => self.download_url(package).map(Value::Text),
             F::ReverseDepends => {
@@ -380,13 +381,28 @@ impl Inventory {
         }
     }
 
-    /// The URL of the package's file.
+    /// The URL of the package's file; `None` if no repository has it, or one with a pattern that makes no name.
     #[must_use]
     pub fn download_url(&self, package: PackageId) -> Option<String> {
         let record = &self[package].record;
-        let arch = record.arch.as_deref().unwrap_or_default();
-        let listed = &self.source(package)?.listed;
-        Some(listed.package_url(&record.name, record.version.as_str(), arch))
+        let (version, arch) = (record.version.as_str(), record.arch.as_deref());
+        let arch = arch.unwrap_or_default();
+        let repository = self.source(package)?;
+        let Some(pattern) = &repository.pkgname_spec else {
+            return Some(repository.listed.package_url(&record.name, version, arch));
+        };
+        let value = |key: &str| match key {
+            "name" => Some(record.name.clone()),
+            "version" => Some(version.to_owned()),
+            "arch" => Some(arch.to_owned()),
+            "hash" => Some(record.identity.to_hex()),
+            _ => None,
+        };
+        let path = apk_format::database::substitute(pattern, value).ok()?;
+        if pattern.contains("://") {
+            return Some(path);
+        }
+        Some(format!("{}/{path}", repository.listed.base_url()))
     }
 
     fn repositories_of(&self, package: PackageId) -> Vec<String> {

@@ -72,6 +72,8 @@ pub struct Repository {
     pub tags: Vec<Option<String>>,
     /// What it says of itself.
     pub description: String,
+    /// How its packages are named, where its index says so.
+    pub pkgname_spec: Option<String>,
     /// Its index was read.
     pub available: bool,
     /// Its packages can be had.

@@ -507,6 +507,7 @@ impl Opener<'_> {
             listed,
             tags,
             description: String::new(),
+            pkgname_spec: None,
             available: false,
             reachable: false,
             local,
@@ -516,6 +517,7 @@ impl Opener<'_> {
             Ok(index) => {
                 repository.description = index.description.unwrap_or_default();
                 repository.records = index.records;
+                repository.pkgname_spec = index.pkgname_spec;
                 repository.available = true;
                 repository.reachable = local || self.opening.network;
                 (repository, None)

@@ -28,6 +28,7 @@ mod object_file;
 mod objects;
 mod parent;
 mod partial;
+mod payload;
 mod ref_list;
 mod refs;
 mod remote;
@@ -36,6 +37,7 @@ mod revision;
 mod space;
 mod stage;
 mod summary;
+mod taken;
 mod tombstone;
 mod transaction;
 mod uncompressed;
@@ -68,6 +70,7 @@ pub use refs::{RefError, RefName};
 pub use remote::{IfRemoteExists, RemoteError, RemoteOption};
 pub use revision::RevError;
 pub use summary::{Summary, SummaryError, SummaryRef};
+pub(crate) use taken::{Location, open_below};
 pub use transaction::{Statistics, Transaction};
 pub(crate) use uncompressed::UncompressedCache;
 
@@ -261,6 +264,12 @@ impl Repo {
     #[must_use]
     pub fn waits_for_disk(&self) -> bool {
         self.fsync
+    }
+
+    /// Whether transactions wait for each object they write (`core.per-object-fsync`). Objects that are taken over from
+    /// another repository as they are wait with the rest.
+    pub fn set_per_object_fsync(&mut self, fsync: bool) {
+        self.per_object_fsync = fsync;
     }
 
     /// Begins to write objects. Several transactions may run at once, in this and in other processes.

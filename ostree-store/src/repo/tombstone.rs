@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
 use super::objects::relative_path;
-use super::{ConfigError, Repo};
+use super::{ConfigError, Repo, RepoError, replace_config};
 use crate::checksum::CommitId;
 use crate::gvariant::{Dict, Value};
 use crate::path_error::{At, PathError};
@@ -34,13 +34,11 @@ impl Repo {
     }
 
     /// Turns `core.tombstone-commits` on in the configuration file, as ostree does before it deletes a commit that it
-    /// was told to delete. Everything else in the file stays as it is. This [`Repo`] goes on with what it has read.
-    pub fn enable_tombstones(&self) -> Result<(), PathError> {
-        let path = self.path.join("config");
-        let text = fs::read_to_string(&path).at("read", &path)?;
-        let temporary = self.path.join(format!("tmp/config-{}", std::process::id()));
-        fs::write(&temporary, with_tombstones(&text)).at("write", &temporary)?;
-        fs::rename(&temporary, &path).at("write", &path)
+    /// was told to delete. This [`Repo`] goes on with what it has read.
+    pub fn enable_tombstones(&self) -> Result<(), RepoError> {
+        let mut config = self.config.clone();
+        config.set("core", "tombstone-commits", "true")?;
+        Ok(replace_config(&self.path, &config.to_string())?)
     }
 
     /// Puts a tombstone beside a commit that is about to be deleted.
@@ -59,50 +57,5 @@ impl Repo {
         }
         fs::write(&path, dict.encode()).at("write", &path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at("write", &path)
-    }
-}
-
-/// The configuration with the key set, at the end of the group `core` if it is new.
-fn with_tombstones(text: &str) -> String {
-    const LINE: &str = "tombstone-commits=true";
-    let mut lines: Vec<&str> = Vec::new();
-    let mut in_core = false;
-    // Where the key goes: behind the last key of the group, in front of the blank line that ends it.
-    let mut place = None;
-    for line in text.lines() {
-        let trimmed = line.trim();
-        if trimmed.starts_with('[') {
-            in_core = trimmed == "[core]";
-        }
-        let is_key = trimmed.split('=').next().map(str::trim) == Some("tombstone-commits");
-        if in_core && is_key {
-            continue;
-        }
-        lines.push(line);
-        if in_core && !trimmed.is_empty() && !trimmed.starts_with('#') {
-            place = Some(lines.len());
-        }
-    }
-    match place {
-        Some(place) => lines.insert(place, LINE),
-        None => lines.extend(["[core]", LINE]),
-    }
-    lines.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_goes_to_the_end_of_its_group() {
-        let text = "[core]\nrepo_version=1\nmode=bare\n\n[remote \"a\"]\nurl=x\n";
-        let wanted =
-            "[core]\nrepo_version=1\nmode=bare\ntombstone-commits=true\n\n[remote \"a\"]\nurl=x\n";
-        assert_eq!(with_tombstones(text), wanted);
-        assert_eq!(with_tombstones(wanted), wanted);
-        let off = "# mine\n[core]\ntombstone-commits = false\nmode=bare\n";
-        let on = "# mine\n[core]\nmode=bare\ntombstone-commits=true\n";
-        assert_eq!(with_tombstones(off), on);
     }
 }

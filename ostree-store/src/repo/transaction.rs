@@ -20,8 +20,10 @@ use super::object_file::{
     BARE_USER_ONLY_BITS, ObjectWriter, copy_content, create, rename, set_mode,
 };
 use super::objects::{MAX_METADATA, ObjectDir};
+use super::payload::Payloads;
 use super::space::FreeSpace;
 use super::stage::{Place, Stage};
+use super::taken::Taken;
 use super::written_sizes::WrittenSizes;
 use super::{ReadError, RefName, Repo, RepoError, RepoMode, StoredFile};
 use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId, HashingReader};
@@ -59,7 +61,9 @@ pub struct Transaction<'r> {
     refs: Mutex<BTreeMap<RefName, Option<CommitId>>>,
     pub(super) detached: Detached,
     pub(super) sizes: WrittenSizes,
+    pub(super) taken: Taken,
     writer: ObjectWriter,
+    pub(super) payloads: Payloads,
     pub(super) space: FreeSpace,
     counters: Counters,
     /// An object could not be made whole.
@@ -104,11 +108,13 @@ impl<'r> Transaction<'r> {
             refs: Mutex::default(),
             detached: Detached::default(),
             sizes: WrittenSizes::default(),
+            taken: Taken::default(),
             writer: ObjectWriter {
                 mode: repo.mode,
                 level,
                 sync: repo.fsync && repo.per_object_fsync,
             },
+            payloads: Payloads::new(&repo.config),
             space: FreeSpace::measure(repo)?,
             counters: Counters::default(),
             broken: AtomicBool::new(false),
@@ -168,7 +174,8 @@ impl<'r> Transaction<'r> {
         }
         self.arrivals.mark(self.repo)?;
         let objects = self.repo.path.join("objects");
-        let mut changed = self.stage.publish(&objects)?;
+        let mut changed = self.publish_taken(&objects)?;
+        changed.extend(self.stage.publish(&objects)?);
         for staged in detached {
             changed.push(staged.publish(&objects)?);
         }
@@ -276,34 +283,57 @@ impl<'r> Transaction<'r> {
     fn small(&self, header: &FileHeader, content: &[u8]) -> Result<FileId, WriteError> {
         let mut reader = HashingReader::new(&header.checksum_frame(), content);
         io::copy(&mut reader, &mut io::sink()).map_err(WriteError::Content)?;
-        let checksum = reader.finish().0;
-        if self.is_known(header, &checksum, content.len() as u64)? {
-            return Ok(FileId::new(checksum));
+        let id = FileId::new(reader.finish().0);
+        let checksum = id.checksum();
+        let size = content.len() as u64;
+        let payload = self
+            .has_payload_link(header, size)
+            .then(|| Checksum::of(content));
+        if self.is_known(header, checksum, size)? {
+            return self.with_payload_link(id, payload);
         }
         let place = self
             .stage
-            .place(&checksum, self.repo.mode.extension(ObjectKind::File))?;
+            .place(checksum, self.repo.mode.extension(ObjectKind::File))?;
         let created = if self.writer.is_link(header) {
             self.whole(self.writer.link(header, &place, self.stage.path()))?
         } else if let Some(mut file) =
             create(&place).at("create an object in", self.stage.path())?
         {
-            let size = content.len() as u64;
-            self.whole(self.writer.fill(
-                &mut file,
-                header,
-                size,
-                &mut &*content,
-                self.stage.path(),
-            ))?;
+            let cloned = payload.is_some_and(|it| self.clone_payload(&it, size, &mut file));
+            let written = match cloned {
+                true => self
+                    .writer
+                    .finish(&file, header)
+                    .at("write an object in", self.stage.path())
+                    .map_err(WriteError::from),
+                false => {
+                    let content = &mut &*content;
+                    self.writer
+                        .fill(&mut file, header, size, content, self.stage.path())
+                }
+            };
+            self.whole(written)?;
             true
         } else {
             false
         };
         if created {
-            self.count_written(content.len() as u64);
+            self.count_written(size);
         }
-        Ok(FileId::new(checksum))
+        self.with_payload_link(id, payload)
+    }
+
+    /// Makes the payload link of an object that is there.
+    fn with_payload_link(
+        &self,
+        id: FileId,
+        payload: Option<Checksum>,
+    ) -> Result<FileId, WriteError> {
+        if let Some(payload) = payload {
+            self.link_payload(&payload, &id)?;
+        }
+        Ok(id)
     }
 
     /// The content goes through a file of the staging directory, which becomes the object where the mode lets it.
@@ -341,6 +371,12 @@ impl<'r> Transaction<'r> {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists))
                 .at("create a file in", in_stage)?;
         };
+        let mut alone = HashingReader::new(&[], content);
+        let payload_wanted = self.has_payload_link(header, size);
+        let content: &mut dyn Read = match payload_wanted {
+            true => &mut alone,
+            false => alone.inner_mut(),
+        };
         let mut hashing = HashingReader::new(&header.checksum_frame(), content);
         copy_content(
             &mut (&mut hashing).take(size.saturating_add(1)),
@@ -355,15 +391,20 @@ impl<'r> Transaction<'r> {
                 actual,
             });
         }
+        let payload = payload_wanted.then(|| alone.finish().0);
         let id = FileId::new(checksum);
         if self.is_known(header, &checksum, 0)? {
-            return Ok((id, false));
+            return Ok((self.with_payload_link(id, payload)?, false));
         }
         let place = self
             .stage
             .place(&checksum, self.repo.mode.extension(ObjectKind::File))?;
         let mut consumed = false;
-        let created = if self.repo.mode != RepoMode::Archive {
+        let created = if let Some(payload) = &payload
+            && self.cloned(payload, header, size, &place)?
+        {
+            true
+        } else if self.repo.mode != RepoMode::Archive {
             self.writer
                 .finish(&file, header)
                 .at("write an object in", in_stage)?;
@@ -382,7 +423,32 @@ impl<'r> Transaction<'r> {
         if created {
             self.count_written(size);
         }
-        Ok((id, consumed))
+        Ok((self.with_payload_link(id, payload)?, consumed))
+    }
+
+    /// Makes the object by cloning equal content, and says whether that was possible and it was new.
+    fn cloned(
+        &self,
+        payload: &Checksum,
+        header: &FileHeader,
+        size: u64,
+        place: &Place<'_>,
+    ) -> Result<bool, WriteError> {
+        let in_stage = self.stage.path();
+        let clone = self.stage.temporary();
+        let Some(mut file) = create(&clone).at("create a file in", in_stage)? else {
+            return Ok(false);
+        };
+        if self.clone_payload(payload, size, &mut file) {
+            self.writer
+                .finish(&file, header)
+                .at("write an object in", in_stage)?;
+            if rename(&clone, place).at("write an object in", in_stage)? {
+                return Ok(true);
+            }
+        }
+        let _ = rustix::fs::unlinkat(clone.dir, &clone.name, AtFlags::empty()); // goes with the directory at last
+        Ok(false)
     }
 
     /// Whether nothing needs to be written; otherwise checks that it may be.

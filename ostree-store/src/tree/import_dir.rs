@@ -8,16 +8,19 @@
 //! many threads at once, the largest first so that none of them is left over at the end. What fails first in the
 //! order of the walk is what is reported.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::consume::{self, Consume, Doomed, FileVersion};
 use super::modify::{ModeError, Modifier, Origin, Pass};
 use super::reuse::{Inodes, ReuseError};
 use super::{Subtree, Tree};
@@ -27,7 +30,7 @@ use crate::object::{
     XattrsError,
 };
 use crate::path_error::{At, PathError, SystemError};
-use crate::repo::{read_link_xattrs, read_xattrs};
+use crate::repo::{Location, RepoMode, read_link_xattrs, read_xattrs};
 
 /// Why a directory could not be imported.
 #[derive(Debug, thiserror::Error)]
@@ -105,55 +108,93 @@ pub enum ImportDirError {
     },
 }
 
+/// How a directory is imported.
+#[derive(Clone, Copy, Default)]
+pub struct DirOptions<'a> {
+    /// Files that are hard links to objects of the repository are taken for these objects and not read, unless the
+    /// modifier changes something in them.
+    pub inodes: Option<&'a Inodes<'a>>,
+    /// The directory is deleted when it is committed.
+    pub consume: Option<&'a Consume<'a>>,
+    /// Is told of every file that was written, with its size in bytes. Called from many threads.
+    pub watch: Option<&'a (dyn Fn(u64) + Sync)>,
+}
+
 /// Writes an object for every file below `path` and returns the tree they make, all its directories open.
 pub fn import_dir(
     path: &Path,
     modifier: &Modifier,
     sink: &dyn ObjectSink,
 ) -> Result<Tree, ImportDirError> {
-    import_dir_reusing(path, modifier, sink, None)
+    import_dir_with(path, modifier, &DirOptions::default(), sink)
 }
 
-/// The same; files that are hard links to objects of the repository are taken for these objects, as they stand
-/// there, and not read. Where the modifier changes something they are made again from the object.
-pub fn import_dir_reusing(
+/// The same with more options.
+pub fn import_dir_with(
     path: &Path,
     modifier: &Modifier,
+    options: &DirOptions<'_>,
     sink: &dyn ObjectSink,
-    inodes: Option<&Inodes<'_>>,
 ) -> Result<Tree, ImportDirError> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ImportDirError::Open {
+    let no_directory = |cause: std::io::Error| ImportDirError::Open {
         path: path.to_owned(),
-        cause: std::io::Error::from(e).into(),
-    })?;
+        cause: cause.into(),
+    };
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| no_directory(e.into()))?;
+    let stat = rustix::fs::fstat(&root).map_err(|e| no_directory(e.into()))?;
+    if options
+        .consume
+        .is_some_and(|consume| consume.is_gone(&stat))
+    {
+        return Err(no_directory(Errno::NOENT.into()));
+    }
     let import = Import {
         path,
-        root,
+        root: Arc::new(root),
         modifier,
         sink,
-        inodes,
+        options,
     };
-    let (dirs, files) = import.walk()?;
-    let ids = import.files(&files)?;
-    Ok(assemble(dirs, files, ids))
+    let walked = import.walk()?;
+    let ids = import.files(&walked.files)?;
+    if let Some(consume) = options.consume {
+        consume.add(import.doomed(&walked), walked.inodes);
+    }
+    Ok(assemble(walked.dirs, walked.files, ids))
 }
 
 struct Import<'a> {
     path: &'a Path,
-    root: OwnedFd,
+    root: Arc<OwnedFd>,
     modifier: &'a Modifier,
     sink: &'a dyn ObjectSink,
-    inodes: Option<&'a Inodes<'a>>,
+    options: &'a DirOptions<'a>,
+}
+
+/// What was met on the walk.
+#[derive(Default)]
+struct Walked {
+    dirs: Vec<WalkedDir>,
+    files: Vec<WalkedFile>,
+    /// Left out by a rule, relative to the root.
+    skipped: Vec<PathBuf>,
+    /// The directories by device and inode.
+    inodes: HashSet<(u64, u64)>,
 }
 
 /// A directory that was walked; its parent was walked before it.
 struct WalkedDir {
     /// Index of the parent and name there; the root has none.
     place: Option<(usize, Name)>,
+    /// Relative to the root.
+    path: PathBuf,
     /// Nothing for a root that a rule leaves out.
     meta: Option<DirMetaId>,
 }
+
+/// A directory to be walked: relative to the root, and where it belongs.
+type Pending = (PathBuf, Option<(usize, Name)>);
 
 /// A file that was met on the walk.
 struct WalkedFile {
@@ -166,38 +207,76 @@ struct WalkedFile {
     symlink: Option<FileHeader>,
     /// The object that the file is a hard link to.
     object: Option<FileId>,
+    version: FileVersion,
 }
 
 impl Import<'_> {
     /// Every directory, parents first, and every file.
-    fn walk(&self) -> Result<(Vec<WalkedDir>, Vec<WalkedFile>), ImportDirError> {
-        let (mut dirs, mut files) = (Vec::new(), Vec::new());
+    fn walk(&self) -> Result<Walked, ImportDirError> {
+        let mut walked = Walked::default();
         let mut pending = vec![(PathBuf::new(), None)];
         while let Some((path, place)) = pending.pop() {
             let dir = self.open(&path, OFlags::DIRECTORY)?;
-            let index = dirs.len();
-            let meta = self.dir_meta(&dir, &path)?;
-            dirs.push(WalkedDir { place, meta });
-            if meta.is_none() {
-                continue;
-            }
-            let mut below = Vec::new();
-            for name in self.names(&dir, &path)? {
-                let entry = path.join(name.as_str());
-                let stat = rustix::fs::statat(&dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-                let stat = stat.at("stat", self.path.join(&entry))?;
-                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    if self.modifier.announce(|| rule_path(&entry)) == Pass::Kept {
-                        below.push((entry, Some((index, name))));
-                    }
-                } else {
-                    files.extend(self.file_met(dir.as_fd(), index, name, entry, &stat)?);
-                }
-            }
+            let stat = rustix::fs::fstat(&dir).at("stat", self.path.join(&path))?;
+            walked.inodes.insert((stat.st_dev, stat.st_ino));
+            let index = walked.dirs.len();
+            let meta = self.dir_meta(&dir, &path, &stat)?;
+            let below = match meta {
+                Some(_) => self.entries(&dir, &path, index, &mut walked)?,
+                None => Vec::new(),
+            };
+            walked.dirs.push(WalkedDir { place, path, meta });
             // The stack gives the last one back first.
             pending.extend(below.into_iter().rev());
         }
-        Ok((dirs, files))
+        Ok(walked)
+    }
+
+    /// Takes note of the files in a directory, and gives the directories.
+    fn entries(
+        &self,
+        dir: &File,
+        path: &Path,
+        index: usize,
+        walked: &mut Walked,
+    ) -> Result<Vec<Pending>, ImportDirError> {
+        let mut below = Vec::new();
+        for name in self.names(dir, path)? {
+            let entry = path.join(name.as_str());
+            let stat = rustix::fs::statat(dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+            let stat = stat.at("stat", self.path.join(&entry))?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                let consume = self.options.consume;
+                if consume.is_some_and(|consume| consume.is_gone(&stat)) {
+                    continue;
+                }
+                match self.modifier.announce(|| rule_path(&entry)) {
+                    Pass::Kept => below.push((entry, Some((index, name)))),
+                    Pass::Skipped => walked.skipped.push(entry),
+                }
+                continue;
+            }
+            match self.file_met(dir.as_fd(), index, name, &entry, &stat)? {
+                Some(file) => walked.files.push(file),
+                None => walked.skipped.push(entry),
+            }
+        }
+        Ok(below)
+    }
+
+    /// Everything that goes when the commit is made.
+    fn doomed(&self, walked: &Walked) -> Doomed {
+        let files = walked.files.iter();
+        let dirs = walked.dirs.iter().filter(|dir| dir.place.is_some());
+        Doomed {
+            root: Arc::clone(&self.root),
+            path: self.path.to_owned(),
+            files: files
+                .map(|file| (file.path.clone(), file.version))
+                .collect(),
+            dirs: dirs.map(|dir| dir.path.clone()).collect(),
+            skipped: walked.skipped.clone(),
+        }
     }
 
     /// The names in a directory, sorted.
@@ -220,9 +299,13 @@ impl Import<'_> {
     }
 
     /// Writes the dirmeta; nothing if a rule leaves the directory out.
-    fn dir_meta(&self, dir: &File, relative: &Path) -> Result<Option<DirMetaId>, ImportDirError> {
+    fn dir_meta(
+        &self,
+        dir: &File,
+        relative: &Path,
+        stat: &Stat,
+    ) -> Result<Option<DirMetaId>, ImportDirError> {
         let path = self.path.join(relative);
-        let stat = rustix::fs::fstat(dir).at("stat", &path)?;
         let (uid, gid, mode) = (stat.st_uid, stat.st_gid, stat.st_mode & PERMISSIONS);
         let mut meta = DirMeta {
             uid,
@@ -249,7 +332,7 @@ impl Import<'_> {
         parent: BorrowedFd<'_>,
         dir: usize,
         name: Name,
-        path: PathBuf,
+        path: &Path,
         stat: &Stat,
     ) -> Result<Option<WalkedFile>, ImportDirError> {
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -259,24 +342,26 @@ impl Import<'_> {
                 path: self.path.join(path),
             });
         }
-        let object = self.inodes.and_then(|inodes| inodes.object(stat));
-        let canonical = object.is_some() && self.inodes.is_some_and(Inodes::is_unconditional);
-        if !canonical && self.modifier.leaves_out(|| rule_path(&path)) {
+        let inodes = self.options.inodes;
+        let object = inodes.and_then(|inodes| inodes.object(stat));
+        let canonical = object.is_some() && inodes.is_some_and(Inodes::is_unconditional);
+        if !canonical && self.modifier.leaves_out(|| rule_path(path)) {
             return Ok(None);
         }
         let symlink = match kind {
-            FileType::Symlink if object.is_none() => {
-                Some(self.symlink(parent, &name, &path, stat)?)
+            FileType::Symlink if object.is_none() || inodes.is_some_and(Inodes::believes_files) => {
+                Some(self.symlink(parent, &name, path, stat)?)
             }
             _ => None,
         };
         Ok(Some(WalkedFile {
             dir,
             name,
-            path,
+            path: path.to_owned(),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             symlink,
             object,
+            version: consume::version(stat),
         }))
     }
 
@@ -315,7 +400,17 @@ impl Import<'_> {
     }
 
     fn file(&self, file: &WalkedFile) -> Result<Option<FileId>, ImportDirError> {
-        if let (Some(inodes), Some(id)) = (self.inodes, file.object) {
+        let made = self.made(file)?;
+        if let Some(watch) = self.options.watch {
+            watch(file.size);
+        }
+        Ok(made)
+    }
+
+    fn made(&self, file: &WalkedFile) -> Result<Option<FileId>, ImportDirError> {
+        if let (Some(inodes), Some(id)) = (self.options.inodes, file.object)
+            && !inodes.believes_files()
+        {
             let path = || rule_path(&file.path);
             let made = inodes.reuse(id, path, self.modifier, self.sink);
             return made.map_err(|source| ImportDirError::Reuse {
@@ -323,17 +418,32 @@ impl Import<'_> {
                 source,
             });
         }
-        let Some(header) = &file.symlink else {
+        let Some(own) = &file.symlink else {
             return self.regular_file(file);
         };
-        let Some(header) = self.filtered(header.clone(), file)? else {
+        let Some(header) = self.filtered(own.clone(), file)? else {
             return Ok(None);
         };
+        if let Some(id) = self.unchanged_object(file, own, &header) {
+            return Ok(Some(id));
+        }
         let written = self.sink.file(&header, 0, &mut std::io::empty());
         written.map(Some).map_err(|source| ImportDirError::Write {
             path: self.path.join(&file.path),
             source,
         })
+    }
+
+    /// The object that the file is, if the modifier leaves the file as it is.
+    fn unchanged_object(
+        &self,
+        walked: &WalkedFile,
+        own: &FileHeader,
+        header: &FileHeader,
+    ) -> Option<FileId> {
+        let (inodes, id) = (self.options.inodes?, walked.object?);
+        let unchanged = own == header && !self.modifier.drops_xattrs(Origin::Tree);
+        unchanged.then(|| inodes.hit(id))
     }
 
     fn regular_file(&self, walked: &WalkedFile) -> Result<Option<FileId>, ImportDirError> {
@@ -344,10 +454,16 @@ impl Import<'_> {
         if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
             return Err(ImportDirError::Changed { path });
         }
-        let header = header(&before, FileKind::Regular, self.xattrs(&file, &path)?);
-        let Some(header) = self.filtered(header, walked)? else {
+        let own = header(&before, FileKind::Regular, self.xattrs(&file, &path)?);
+        let Some(header) = self.filtered(own.clone(), walked)? else {
             return Ok(None);
         };
+        if let Some(id) = self.unchanged_object(walked, &own, &header) {
+            return Ok(Some(id));
+        }
+        if let Some(taken) = self.taken(walked, &before, &own, &header, &file)? {
+            return Ok(Some(taken));
+        }
         let size = u64::try_from(before.st_size).unwrap_or(0);
         let id = match self.sink.file(&header, size, &mut file) {
             Err(WriteError::Size { .. }) => return Err(ImportDirError::Changed { path }),
@@ -361,6 +477,37 @@ impl Import<'_> {
             return Err(ImportDirError::Changed { path });
         }
         Ok(Some(id))
+    }
+
+    /// The object that the file is going to be itself, where it is consumed and the mode lets it.
+    fn taken(
+        &self,
+        walked: &WalkedFile,
+        stat: &Stat,
+        own: &FileHeader,
+        header: &FileHeader,
+        file: &File,
+    ) -> Result<Option<FileId>, ImportDirError> {
+        let Some(consume) = self.options.consume else {
+            return Ok(None);
+        };
+        let transaction = consume.transaction;
+        let unchanged = own == header && !self.modifier.drops_xattrs(Origin::Tree);
+        let as_it_is = unchanged || transaction.repo().mode() == RepoMode::BareUserOnly;
+        if !as_it_is || !transaction.takes_from(stat) {
+            return Ok(None);
+        }
+        let path = self.path.join(&walked.path);
+        let location = Location {
+            root: Arc::clone(&self.root),
+            relative: walked.path.clone(),
+            path: path.clone(),
+        };
+        match transaction.take(header, file, location) {
+            Ok(Some(id)) => Ok(Some(id)),
+            Ok(None) => Err(ImportDirError::Changed { path }),
+            Err(source) => Err(ImportDirError::Write { path, source }),
+        }
     }
 
     /// The header as the modifier leaves it; nothing if the file is left out.
@@ -398,7 +545,7 @@ impl Import<'_> {
         };
         let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
         let opened = match rustix::fs::openat2(
-            &self.root,
+            &*self.root,
             path,
             flags,
             Mode::empty(),
@@ -406,7 +553,7 @@ impl Import<'_> {
         ) {
             // Old kernels do not have the call, some sandboxes forbid it.
             Err(Errno::NOSYS | Errno::PERM) => {
-                rustix::fs::openat(&self.root, path, flags, Mode::empty())
+                rustix::fs::openat(&*self.root, path, flags, Mode::empty())
             }
             opened => opened,
         };

@@ -4,6 +4,8 @@
 //! what they are, two checksums; only directories that change are opened. Writing a tree goes from the leaves up.
 
 pub mod checkout;
+pub mod checksum_path;
+pub mod consume;
 pub mod diff;
 pub mod export_tar;
 pub mod import_dir;

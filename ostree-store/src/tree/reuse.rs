@@ -1,12 +1,18 @@
 //! Files that are objects already: a checkout often consists of hard links into the repository.
 //!
-//! Such a file is recognised by device and inode. Its owner, mode and xattrs are those of the object, which in
-//! `bare-user` are not those of the inode. In other modes than these two a checkout tells nothing about an object:
-//! `archive` makes copies, and `bare-user-only` keeps no owners.
+//! Such a file is recognised by device and inode. What it is believed depends on the mode of the repository:
+//!
+//! | mode | owner, mode and xattrs are those of | |
+//! |---|---|---|
+//! | `bare` | the file | |
+//! | `bare-user` | the object, not its inode | |
+//! | `archive` | – | nothing is linked to its objects; the cache of uncompressed copies counts as little as in ostree |
+//! | `bare-user-only` | – | is read again, unless it is to be believed unconditionally |
 
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::Stat;
@@ -42,30 +48,37 @@ pub enum ReuseError {
 }
 
 impl<'r> Inodes<'r> {
-    /// Looks at every file object of the repository.
+    /// Looks at every file object of the repository and of its parents.
     pub fn of(repo: &'r Repo) -> Result<Inodes<'r>, PathError> {
-        let mut objects = HashMap::new();
-        if matches!(repo.mode(), RepoMode::Bare | RepoMode::BareUser) {
+        let mut inodes = Inodes {
+            repo,
+            objects: HashMap::new(),
+            hits: AtomicU64::new(0),
+            unconditional: false,
+        };
+        let repos: Vec<&Repo> = repo.with_parents().collect();
+        for repo in repos.into_iter().rev() {
+            if repo.mode() == RepoMode::Archive {
+                continue;
+            }
             for (kind, checksum) in repo.objects()? {
-                if kind != ObjectKind::File {
-                    continue;
-                }
-                let path = repo.object_path(kind, &checksum);
-                match path.symlink_metadata() {
-                    Ok(found) => {
-                        objects.insert((found.dev(), found.ino()), FileId::new(checksum));
-                    }
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {} // deleted in the meantime
-                    Err(e) => return Err(e).at("stat", path),
+                if kind == ObjectKind::File {
+                    inodes.add(&repo.object_path(kind, &checksum), FileId::new(checksum))?;
                 }
             }
         }
-        Ok(Inodes {
-            repo,
-            objects,
-            hits: AtomicU64::new(0),
-            unconditional: false,
-        })
+        Ok(inodes)
+    }
+
+    fn add(&mut self, path: &Path, id: FileId) -> Result<(), PathError> {
+        match path.symlink_metadata() {
+            Ok(found) => {
+                self.objects.insert((found.dev(), found.ino()), id);
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {} // deleted in the meantime
+            Err(e) => return Err(e).at("stat", path),
+        }
+        Ok(())
     }
 
     /// Takes every hard link for its object, whatever a modifier says of it.
@@ -88,10 +101,22 @@ impl<'r> Inodes<'r> {
 
     /// The object that a file is.
     pub(super) fn object(&self, stat: &Stat) -> Option<FileId> {
-        if stat.st_nlink < 2 {
+        if stat.st_nlink < 2 || (self.repo.mode() == RepoMode::BareUserOnly && !self.unconditional)
+        {
             return None;
         }
         self.objects.get(&(stat.st_dev, stat.st_ino)).copied()
+    }
+
+    /// Whether an object's owner, mode and xattrs are those of the file that was found.
+    pub(super) fn believes_files(&self) -> bool {
+        !self.unconditional && self.repo.mode() != RepoMode::BareUser
+    }
+
+    /// Takes a file for its object.
+    pub(super) fn hit(&self, id: FileId) -> FileId {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        id
     }
 
     /// The object itself, or what the modifier makes of it; nothing if it is left out.
@@ -103,8 +128,7 @@ impl<'r> Inodes<'r> {
         sink: &dyn ObjectSink,
     ) -> Result<Option<FileId>, ReuseError> {
         if self.unconditional || modifier.is_identity() {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(id));
+            return Ok(Some(self.hit(id)));
         }
         let mut stored = self.repo.file(&id)?;
         let mut header = stored.header.clone();
@@ -113,8 +137,7 @@ impl<'r> Inodes<'r> {
         }
         // Where xattrs are not even looked at, ostree counts them as changed.
         if header == stored.header && !modifier.drops_xattrs(Origin::Tree) {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(id));
+            return Ok(Some(self.hit(id)));
         }
         let size = stored.size;
         Ok(Some(sink.file(&header, size, &mut stored)?))

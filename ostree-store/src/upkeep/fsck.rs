@@ -157,8 +157,7 @@ pub fn fsck_with(
     if checks.back_refs {
         report.back_refs = bindings::check_back_refs(repo, &commits)?;
     }
-    let marks = partial_commits(repo)?;
-    report.partial = marks
+    report.partial = super::partial_commits(repo)?
         .into_iter()
         .filter(|(commit, _)| commits.contains(commit))
         .collect();
@@ -180,17 +179,6 @@ pub fn mark_partial(repo: &Repo, commit: &CommitId) -> Result<(), PathError> {
     repo.mark_partial(commit, Partial::FoundByFsck)
 }
 
-/// The partial commits of a repository and of its parents, whose commits are checked too.
-fn partial_commits(repo: &Repo) -> Result<Vec<(CommitId, bool)>, PathError> {
-    let mut partial = Vec::new();
-    for repo in repo.with_parents() {
-        partial.extend(repo.partial_commits()?);
-    }
-    partial.sort_unstable();
-    partial.dedup();
-    Ok(partial)
-}
-
 /// The commits whose parent is not there, partial ones too: those that `--add-tombstones` takes away.
 pub fn commits_without_parent(repo: &Repo) -> Result<Vec<CommitId>, PathError> {
     let commits = commits(repo)?;
@@ -207,11 +195,9 @@ pub fn commits_without_parent(repo: &Repo) -> Result<Vec<CommitId>, PathError> {
     Ok(cut_off)
 }
 
-/// Every commit object of the repository itself.
+/// Every commit object, those of parent repositories too.
 fn commits(repo: &Repo) -> Result<BTreeSet<CommitId>, PathError> {
-    let objects = repo.objects()?.into_iter();
-    let commits = objects.filter(|(kind, _)| *kind == ObjectKind::Commit);
-    Ok(commits.map(|(_, name)| CommitId::new(name)).collect())
+    Ok(repo.commits_beginning_with("")?.into_iter().collect())
 }
 
 /// Everything that commits reach, as far as it can be read, sorted. What is wrong with an object that cannot is
@@ -260,7 +246,7 @@ fn check_objects(
 }
 
 /// Says which commits each problem concerns. A commit that was deleted while the check ran does not need its
-/// objects any more.
+/// objects any more, and what was missing may be back.
 fn findings(
     repo: &Repo,
     problems: Vec<(Object, Problem)>,
@@ -272,7 +258,9 @@ fn findings(
         let needed_by = commits.with(affected, object, &|commit| {
             repo.has(ObjectKind::Commit, commit.checksum())
         })?;
-        if matches!(problem, Problem::Missing) && needed_by.is_empty() {
+        if matches!(problem, Problem::Missing)
+            && (needed_by.is_empty() || repo.has(object.0, &object.1)?)
+        {
             continue;
         }
         findings.push(Finding {

@@ -20,5 +20,6 @@ mod peer;
 mod prune;
 mod summary;
 mod transaction;
+mod transfer;
 mod vectors;
 mod walk;

@@ -3,6 +3,7 @@
 //! A [`Draft`] says what a package shall hold, apart from the contents of its files: these are asked for when the
 //! package is written, so that none is kept in memory. Equal drafts give equal bytes.
 
+mod v2;
 mod v3;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use crate::adb::file::FileError;
 use crate::adb::writer::TooLarge;
 use crate::digest::Digest;
 use crate::package::{Entry, EntryKind, PackageInfo, Script};
+
+pub(crate) use v2::signature_member;
 
 /// A package to be made.
 #[derive(Clone, Debug)]
@@ -216,5 +219,32 @@ fn sha256(entry: &Entry) -> Result<[u8; 32], DraftError> {
             path: entry.path.clone(),
             wanted: "SHA-256",
         }),
+    }
+}
+
+/// What apk refuses to make, too.
+fn check(info: &PackageInfo) -> Result<(), DraftError> {
+    let refused = |field, text: &str| {
+        let text = text.to_owned();
+        Err(DraftError::Field { field, text })
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    let begins = info
+        .name
+        .starts_with(|first: char| first.is_ascii_alphanumeric());
+    if !begins || !info.name.bytes().all(is_name) {
+        return refused("name", &info.name);
+    }
+    if !info.version.is_valid() {
+        return refused("version", info.version.as_str());
+    }
+    let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"_+,-./:=[]".contains(&byte);
+    match info
+        .tags
+        .iter()
+        .find(|tag| tag.is_empty() || !tag.bytes().all(is_tag))
+    {
+        Some(tag) => refused("tags", tag),
+        None => Ok(()),
     }
 }

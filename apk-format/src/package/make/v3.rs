@@ -18,7 +18,7 @@ use crate::adb::value::Value;
 use crate::adb::writer::ValueWriter;
 use crate::dependency::Dependency;
 use crate::digest::Digest;
-use crate::package::make::{Checked, Contents, Dir, Layout, sha256};
+use crate::package::make::{Checked, Contents, Dir, Layout, check, sha256};
 use crate::package::v3::entry::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, device_number};
 use crate::package::{Directories, Draft, DraftError, Entry, EntryKind, PackageInfo, ScriptKind};
 use crate::signature::PrivateKey;
@@ -324,33 +324,6 @@ fn info_slots(info: &PackageInfo, writer: &mut ValueWriter) -> Result<Vec<Value>
         .collect();
     set(&mut slots, 21, writer.object(&tags));
     Ok(slots)
-}
-
-/// What apk refuses to make, too.
-fn check(info: &PackageInfo) -> Result<(), DraftError> {
-    let refused = |field, text: &str| {
-        let text = text.to_owned();
-        Err(DraftError::Field { field, text })
-    };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
-    let begins = info
-        .name
-        .starts_with(|first: char| first.is_ascii_alphanumeric());
-    if !begins || !info.name.bytes().all(is_name) {
-        return refused("name", &info.name);
-    }
-    if !info.version.is_valid() {
-        return refused("version", info.version.as_str());
-    }
-    let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"_+,-./:=[]".contains(&byte);
-    match info
-        .tags
-        .iter()
-        .find(|tag| tag.is_empty() || !tag.bytes().all(is_tag))
-    {
-        Some(tag) => refused("tags", tag),
-        None => Ok(()),
-    }
 }
 
 fn wanted(list: &[Dependency]) -> Vec<Atom> {

@@ -72,7 +72,7 @@ impl Changes {
             no_xattrs: args.no_xattrs || ownerless || without_xattrs,
             ..self.modifier
         };
-        let remakes = args.generate_sizes || args.devino_canonical;
+        let remakes = args.generate_sizes || args.devino_canonical || args.consume;
         Ok(Changes {
             remakes: remakes || self.remakes || !modifier.is_identity(),
             modifier,

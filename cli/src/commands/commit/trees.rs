@@ -7,9 +7,8 @@ use std::path::Path;
 use ostree_store::SystemError;
 use ostree_store::repo::{Repo, Transaction};
 use ostree_store::tree::Tree;
-use ostree_store::tree::import_dir::import_dir_reusing;
+use ostree_store::tree::import_dir::{DirOptions, import_dir_with};
 use ostree_store::tree::import_tar::{TarOptions, import_tar};
-use ostree_store::tree::reuse::Inodes;
 
 use super::CommitArgs;
 use super::changes::Changes;
@@ -24,13 +23,12 @@ enum Source<'a> {
     Ref(&'a str),
 }
 
-/// Lays everything that the command line names over each other, left to right. Files of directories that are hard
-/// links to objects in `inodes` are not read.
+/// Lays everything that the command line names over each other, left to right.
 pub(super) fn assemble(
     args: &CommitArgs,
     changes: &Changes,
     transaction: &Transaction<'_>,
-    inodes: Option<&Inodes<'_>>,
+    options: &DirOptions<'_>,
 ) -> Result<Tree, Failure> {
     let repo = transaction.repo();
     let mut tree = match &args.base {
@@ -47,7 +45,7 @@ pub(super) fn assemble(
         }
         match source {
             Source::Dir(path) => {
-                let upper = import_dir_reusing(path, &changes.modifier, transaction, inodes)?;
+                let upper = import_dir_with(path, &changes.modifier, options, transaction)?;
                 tree.overlay(upper, transaction)?;
             }
             Source::Tar(path) => tar(path, args, changes, &mut tree, transaction)?,

@@ -103,7 +103,11 @@ fn check_ref(
         return Ok(Some(RefFinding::Garbage { refspec, content }));
     };
     if !repo.has(ObjectKind::Commit, commit.checksum())? {
-        return Ok(Some(RefFinding::Missing { refspec, commit }));
+        // The ref may have moved on, and the commit been pruned, in the meantime.
+        let now = repo.ref_texts().ok();
+        let has_moved = wanted.collection.is_none()
+            && now.is_some_and(|refs| refs.get(&refspec).is_none_or(|now| now.trim_end() != text));
+        return Ok((!has_moved).then_some(RefFinding::Missing { refspec, commit }));
     }
     if !wanted.checks.bindings {
         return Ok(None);
@@ -172,7 +176,7 @@ pub(super) fn check_back_refs(
     repo: &Repo,
     commits: &BTreeSet<CommitId>,
 ) -> Result<Vec<BackRefFinding>, PathError> {
-    let collected = collection_texts(repo).unwrap_or_default();
+    let collected = repo.collection_ref_texts(None).unwrap_or_default();
     let mut findings = Vec::new();
     for id in commits {
         let object = (ObjectKind::Commit, *id.checksum());
@@ -183,8 +187,9 @@ pub(super) fn check_back_refs(
         for bound in bound_refs(&commit).unwrap_or_default() {
             let (name, found) = match collection {
                 Some(collection) => {
-                    let key = (collection.to_owned(), bound.to_owned());
-                    let text = collected.get(&key).map(|text| text.trim_end().to_owned());
+                    let id = collection.parse().ok();
+                    let text = id.and_then(|id| collected.get(&(id, bound.to_owned())));
+                    let text = text.map(|text| text.trim_end().to_owned());
                     (format!("Collection–ref ({collection}, {bound})"), text)
                 }
                 None => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{PruneError, PruneOptions};
 use crate::checksum::CommitId;
 use crate::object::{Commit, ObjectKind};
-use crate::repo::{RefError, Repo};
+use crate::repo::Repo;
 use crate::upkeep::Object;
 use crate::upkeep::reach::{Reach, Unsound, sound};
 
@@ -49,7 +49,7 @@ pub(super) fn reach(
             .collect::<BTreeSet<_>>(),
         Roots::Refs { branches, others } => commits_of_refs(repo, branches, *others)?,
     };
-    let partial: BTreeMap<CommitId, bool> = repo.partial_commits()?.into_iter().collect();
+    let partial = crate::upkeep::partial_commits(repo)?;
     let mut reach = Reach::default();
     // Whole commits first: a dirtree that a partial one met in vain must not count as seen.
     for tolerant in [false, true] {
@@ -95,7 +95,7 @@ fn commits_of_refs(
         let rule = branches.get(&refspec).copied().unwrap_or(others);
         follow(repo, commit, rule, &mut followed)?;
     }
-    for (_, _, commit) in mirrors(repo)? {
+    for (_, _, commit) in repo.mirrored_refs()? {
         follow(repo, commit, others, &mut followed)?;
     }
     Ok(followed.into_keys().collect())
@@ -177,12 +177,7 @@ pub(super) fn name_of(repo: &Repo, commit: &CommitId) -> Result<Option<String>, 
     if let Some((refspec, _)) = refs.iter().find(|(_, named)| *named == commit) {
         return Ok(Some(format!("'{refspec}'")));
     }
-    let mirrors = mirrors(repo)?;
+    let mirrors = repo.mirrored_refs()?;
     let found = mirrors.iter().find(|(_, _, named)| named == commit);
     Ok(found.map(|(collection, name, _)| format!("({collection}, {name})")))
-}
-
-/// The refs of other collections: collection, name, commit.
-fn mirrors(repo: &Repo) -> Result<Vec<(String, String, CommitId)>, RefError> {
-    repo.mirrored_refs()
 }

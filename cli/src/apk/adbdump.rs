@@ -1,0 +1,74 @@
+//! `apk adbdump`: what is in a v3 package or index, as text.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use apk_format::adb::block::BlockError;
+use apk_format::adb::dump::{DumpError, Format, dump};
+
+use super::applet::Applet;
+use super::options::{Opt, Said};
+use super::out::Out;
+use super::phrases;
+use super::session::{Code, FAILED, Session};
+
+pub(super) const APPLET: Applet = Applet {
+    name: "adbdump",
+    options: &[Opt::value("format")],
+    set: |_, _, said: &Said| format(said.text()).is_some(),
+    run,
+    ..Applet::NONE
+};
+
+fn format(name: &str) -> Option<Format> {
+    match name {
+        "default" | "yaml" => Some(Format::Yaml),
+        "json" => Some(Format::Json),
+        _ => None,
+    }
+}
+
+fn run(session: &mut Session, files: &[String]) -> Code {
+    let format = session.value("format").and_then(format).unwrap_or_default();
+    let keys = session.keys();
+    for path in files {
+        let opened = File::open(path).map_err(|error| phrases::system(&error));
+        let printed = opened.and_then(|file| {
+            let output = Stdout(&mut session.out);
+            dump(file, output, format, &keys).map_err(|error| words(&error))
+        });
+        if let Err(words) = printed {
+            session.out.error(format_args!("{path}: {words}"));
+            return FAILED;
+        }
+    }
+    0
+}
+
+fn words(error: &DumpError) -> String {
+    match error {
+        // What is no stream that apk can decompress has no header either.
+        DumpError::Block(BlockError::Read { offset: 0, source })
+            if source.raw_os_error().is_none() =>
+        {
+            phrases::block(&BlockError::Magic)
+        }
+        DumpError::Block(error) => phrases::block(error),
+        DumpError::Value(_) => phrases::ADB_BLOCK.to_owned(),
+        DumpError::Write(error) => phrases::system(error),
+    }
+}
+
+/// Stdout as a writer; what goes wrong with it is told at the end.
+struct Stdout<'a>(&'a mut Out);
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

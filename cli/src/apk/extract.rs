@@ -1,0 +1,112 @@
+//! `apk extract`: the files of packages into a directory. No script runs, no database is written.
+
+use std::fs::File;
+use std::path::Path;
+
+use apk_format::{Entry, EntryKind};
+use composer::accounts::Accounts;
+use composer::extract::{Destination, ExtractError, Lost, Watch};
+
+use super::applet::Applet;
+use super::options::Opt;
+use super::out::Out;
+use super::phrases;
+use super::session::{Code, FAILED, Session};
+
+pub(super) const APPLET: Applet = Applet {
+    name: "extract",
+    options: &[Opt::value("destination"), Opt::flag("no-chown")],
+    run,
+    ..Applet::NONE
+};
+
+fn run(session: &mut Session, files: &[String]) -> Code {
+    let path = session.value("destination").unwrap_or(".").to_owned();
+    let mut destination = match Destination::open(Path::new(&path)) {
+        Ok(destination) => destination,
+        Err(error) => {
+            let words = phrases::system(&error);
+            session
+                .out
+                .error(format_args!("Error opening destination '{path}': {words}"));
+            return FAILED;
+        }
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    destination.overwrite = session.globals.force_overwrite;
+    destination.system_xattrs = is_root;
+    destination.owners = (is_root && !session.has("no-chown")).then(|| accounts(session));
+    let (keys, trust) = (session.keys(), session.trust());
+    for file in files {
+        session.out.line(format_args!("Extracting {file}..."));
+        let opened = File::open(file).map_err(ExtractError::Read);
+        let mut teller = Teller {
+            out: &mut session.out,
+        };
+        let done = opened.and_then(|file| destination.extract(file, &keys, trust, &mut teller));
+        if let Err(error) = done {
+            let words = words(&error);
+            session.out.error(format_args!("{file}: {words}"));
+            return FAILED;
+        }
+    }
+    0
+}
+
+/// The accounts of the root, by which owners have numbers.
+fn accounts(session: &Session) -> Accounts {
+    let mut accounts = Accounts::default();
+    if let Some(root) = &session.root {
+        if let Ok(Some(passwd)) = root.read("etc/passwd") {
+            accounts.set_users(&passwd);
+        }
+        if let Ok(Some(group)) = root.read("etc/group") {
+            accounts.set_groups(&group);
+        }
+    }
+    accounts
+}
+
+fn words(error: &ExtractError) -> String {
+    match error {
+        ExtractError::Read(error) => phrases::stream(error),
+        ExtractError::Package(error) => phrases::package(error),
+        ExtractError::Signature(error) => phrases::signature(error).to_owned(),
+        ExtractError::Make { source, .. } => phrases::system(source),
+    }
+}
+
+/// Tells what is made to those who want to know it.
+struct Teller<'a> {
+    out: &'a mut Out,
+}
+
+impl Watch for Teller<'_> {
+    fn entry(&mut self, entry: &Entry) {
+        if self.out.verbosity >= 3 {
+            let slash = if entry.kind == EntryKind::Dir {
+                "/"
+            } else {
+                ""
+            };
+            self.out.line(format_args!("{}{slash}", entry.path));
+        }
+    }
+
+    fn lost(&mut self, path: &str, lost: Lost) {
+        let parts = [
+            (lost.owner, "owner"),
+            (lost.permission, "permission"),
+            (lost.mtime, "mtime"),
+            (lost.xattrs, "xattrs"),
+        ];
+        let parts: Vec<&str> = parts
+            .iter()
+            .filter(|(lost, _)| *lost)
+            .map(|(_, name)| *name)
+            .collect();
+        let parts = parts.join(" ");
+        self.out
+            .warning(format_args!("failed to preserve {path}: {parts}"));
+    }
+}
