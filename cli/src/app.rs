@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    cat, checkout, commit, completions, compose, config, diff, export, fsck, init, log, ls, man,
-    prune, pull_local, refs, remote, reset, rev_parse, show, summary,
+    cat, checkout, checksum, commit, completions, compose, config, diff, export, fsck, init, log,
+    ls, man, prune, pull_local, refs, remote, reset, rev_parse, scripts, show, summary,
 };
 use crate::console::Console;
 use crate::face::Face;
@@ -72,11 +72,19 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
     /// Write the manual pages into a directory
     Man(man::ManArgs),
+    Scripts(scripts::ScriptsArgs),
     /// Behave exactly as ostree, exit codes included
     #[command(name = "ostree")]
     AsOstree {
         #[command(subcommand)]
         command: OstreeCommand,
+    },
+    /// Behave exactly as apk: `apk-ostree apk --help` says what there is
+    #[command(name = "apk", disable_help_flag = true)]
+    AsApk {
+        /// The command of apk, and its operands and options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
     },
 }
 
@@ -85,6 +93,7 @@ pub(crate) enum Command {
 pub(crate) enum OstreeCommand {
     Cat(cat::CatArgs),
     Checkout(checkout::CheckoutArgs),
+    Checksum(checksum::ChecksumArgs),
     Commit(Box<commit::CommitArgs>),
     Config(config::ConfigArgs),
     Diff(diff::DiffArgs),
@@ -140,6 +149,9 @@ pub(crate) fn run(request: Request, face: Face) -> Result<(), Failure> {
             .and_then(|repo| compose::run(&args, &repo, &mut console)),
         Command::Completions(args) => completions::run(&args, &mut console),
         Command::Man(args) => man::run(&args, &mut console),
+        // The face is chosen before options are read, so that these are apk's.
+        Command::AsApk { .. } => Err(Failure::usage("options of apk stand behind `apk`")),
+        Command::Scripts(args) => scripts::run(&args, &mut console),
     };
     // What was written before a failure is still data.
     let flushed = console.flush();
@@ -155,6 +167,7 @@ fn dispatch(
     match command {
         OstreeCommand::Cat(args) => cat::run(args, &repo()?, console),
         OstreeCommand::Checkout(args) => checkout::run(args, repo()?, console),
+        OstreeCommand::Checksum(args) => checksum::run(args, console.face(), console),
         OstreeCommand::Commit(args) => commit::run(args, repo()?, console),
         OstreeCommand::Config(args) => config::run(args, &mut repo()?, console),
         OstreeCommand::Diff(args) => diff::run(args, &repo()?, console),

@@ -122,6 +122,11 @@ impl Failure {
         self
     }
 
+    /// What is said, without its hint.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Prints what there is to say and gives the exit code.
     pub(crate) fn report(self, face: Face) -> ExitCode {
         let mut words = String::new();

@@ -17,6 +17,7 @@ pub mod event;
 pub mod extract;
 pub mod foreign;
 pub mod import;
+pub mod indexing;
 pub mod inventory;
 pub mod layer;
 pub mod manifest;
@@ -25,6 +26,7 @@ pub mod overlay;
 mod plan;
 pub mod resolve;
 pub mod root;
+pub mod scripts;
 pub mod union;
 
 use std::collections::HashMap;

@@ -318,8 +318,8 @@ const BUFFER: usize = 256;
 /// How much of a signature is shown: what fits into 160 bytes beside the rest of the line.
 const SIGNATURE_DIGITS: usize = 108;
 
-/// The most that a block of values can be long, so that offsets reach all of it.
-const VALUES_LIMIT: u64 = 256 << 20;
+/// How many bytes of values are read: they are kept in memory.
+const VALUES_LIMIT: u64 = 128 << 20;
 
 /// What apk reads of a signature.
 const SIGNATURE_LIMIT: u64 = 64 << 10;

@@ -158,8 +158,8 @@ pub enum FileError {
     Block(#[from] BlockError),
 }
 
-/// The most that a block of values can be long.
-const VALUES_LIMIT: u64 = 256 << 20;
+/// How many bytes of values are read: they are kept in memory.
+const VALUES_LIMIT: u64 = 128 << 20;
 
 /// Far more than any signature.
 const SIGNATURE_LIMIT: u64 = 64 << 10;

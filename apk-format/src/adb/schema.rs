@@ -35,6 +35,11 @@ macro_rules! views {
                     Ok($view { adb, slots })
                 }
 
+                /// The value in a slot, whatever it is.
+                pub fn value(self, slot: usize) -> Value {
+                    self.slots.get(slot)
+                }
+
                 $(
                     $(#[$doc])*
                     pub fn $field(self) -> Result<views!(@type $kind), SchemaError> {

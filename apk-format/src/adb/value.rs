@@ -19,6 +19,10 @@
 //! | 2 int32, 3 int64 | offset | the number |
 //! | 8 blob8, 9 blob16, a blob32 | offset | length in 1, 2 or 4 bytes, then the bytes |
 //! | d array, e object | offset | number of slots plus 1, then a value for each slot |
+//! | f lost | number of an error | – |
+//!
+//! Nobody means to write the last kind. `apk convndx` of 3.0.6 does when a field of an old index is not as it should be,
+//! and so loses it: it is read as null.
 //!
 //! Slots count from 1; a slot behind the last is null. Writers use `d` and `e` without a rule, so both are read
 //! alike. Several values may point to the same place: what a walk over all values meets can be much more than the
@@ -59,7 +63,7 @@ impl<'a> Adb<'a> {
     /// The number; null counts as 0.
     pub fn int(self, value: Value) -> Result<u64, ValueError> {
         match value.kind() {
-            _ if value.is_null() => Ok(0),
+            _ if value.is_null() || value.is_lost() => Ok(0),
             INT => Ok(value.data().into()),
             INT_32 => Ok(u32::from_le_bytes(self.array(value.offset())?).into()),
             INT_64 => Ok(u64::from_le_bytes(self.array(value.offset())?)),
@@ -71,7 +75,7 @@ impl<'a> Adb<'a> {
     pub fn blob(self, value: Value) -> Result<&'a [u8], ValueError> {
         let at = value.offset();
         let (width, length) = match value.kind() {
-            _ if value.is_null() => return Ok(&[]),
+            _ if value.is_null() || value.is_lost() => return Ok(&[]),
             BLOB_8 => (1, u8::from_le_bytes(self.array(at)?).into()),
             BLOB_16 => (2, u16::from_le_bytes(self.array(at)?).into()),
             BLOB_32 => (4, u32::from_le_bytes(self.array(at)?)),
@@ -98,7 +102,7 @@ impl<'a> Adb<'a> {
     pub fn slots(self, value: Value) -> Result<Slots<'a>, ValueError> {
         let at = value.offset();
         let count = match value.kind() {
-            _ if value.is_null() => return Ok(Slots { words: &[] }),
+            _ if value.is_null() || value.is_lost() => return Ok(Slots { words: &[] }),
             ARRAY | OBJECT => u32::from_le_bytes(self.array(at)?),
             _ => return Err(ValueError::kind("an array or object", value)),
         };
@@ -162,6 +166,11 @@ impl Value {
     /// Whether this is nothing.
     pub fn is_null(self) -> bool {
         self == Value::NULL
+    }
+
+    /// Whether there was something that whoever wrote the file could not write.
+    pub fn is_lost(self) -> bool {
+        self.kind() == LOST
     }
 
     /// A value of this kind; only the lower 28 bits of `data` are used.
@@ -334,6 +343,7 @@ pub(crate) const BLOB_16: u32 = 0x9;
 pub(crate) const BLOB_32: u32 = 0xa;
 pub(crate) const ARRAY: u32 = 0xd;
 pub(crate) const OBJECT: u32 = 0xe;
+const LOST: u32 = 0xf;
 
 #[cfg(test)]
 mod tests {

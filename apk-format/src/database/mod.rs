@@ -36,6 +36,7 @@ pub use repositories::{
     IndexFile, ListedRepository, RepositoryLineError, RepositoryReader, SubstituteError,
     local_path, substitute,
 };
+pub(crate) use scripts::write_file;
 pub use scripts::{ScriptArchive, ScriptArchiveError, ScriptEntry};
 pub use triggers::{Trigger, Triggers, TriggersError};
 pub use world::{World, WorldError};

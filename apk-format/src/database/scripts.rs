@@ -138,13 +138,21 @@ impl ScriptArchive {
             let name = entry.file_name(dialect);
             if name.len() > NAME_LIMIT {
                 let long = [name.as_bytes(), b"\0"].concat();
-                write_file(&mut out, b"././@LongLink", b'L', entry.mtime, &long);
+                write_file(
+                    &mut out,
+                    b"././@LongLink",
+                    b'L',
+                    SCRIPT_MODE,
+                    entry.mtime,
+                    &long,
+                );
             }
             let name = name.as_bytes();
             write_file(
                 &mut out,
                 name.get(..NAME_LIMIT).unwrap_or(name),
                 b'0',
+                SCRIPT_MODE,
                 entry.mtime,
                 &entry.body,
             );
@@ -199,10 +207,18 @@ fn split_name(name: &str) -> Option<(&str, Digest, ScriptKind)> {
     ))
 }
 
-fn write_file(out: &mut Vec<u8>, name: &[u8], kind: u8, mtime: u64, content: &[u8]) {
+/// Appends an entry as apk writes those of its own archives.
+pub(crate) fn write_file(
+    out: &mut Vec<u8>,
+    name: &[u8],
+    kind: u8,
+    mode: u32,
+    mtime: u64,
+    content: &[u8],
+) {
     let before_checksum = [
         padded(name, 100),
-        b"0000755\x000000000\x000000000\x00".to_vec(),
+        format!("{mode:07o}\x000000000\x000000000\x00").into_bytes(),
         octal_12(content.len() as u64),
         octal_12(mtime),
     ]
@@ -236,6 +252,9 @@ fn padded(text: &[u8], length: usize) -> Vec<u8> {
     field.resize(length, 0);
     field
 }
+
+/// Of every script, whatever its package says.
+const SCRIPT_MODE: u32 = 0o755;
 
 /// Longer names do not fit the header with a NUL.
 const NAME_LIMIT: usize = 99;
@@ -279,7 +298,7 @@ mod tests {
     #[test]
     fn foreign_entries_are_named() {
         let mut bytes = Vec::new();
-        write_file(&mut bytes, b"x", b'0', 0, b"");
+        write_file(&mut bytes, b"x", b'0', SCRIPT_MODE, 0, b"");
         assert_eq!(
             ScriptArchive::parse(&bytes).unwrap_err().to_string(),
             r#"the entry "x" is not named <name>-<version>.<identity>.<script>"#

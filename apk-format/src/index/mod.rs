@@ -26,7 +26,10 @@ mod write;
 
 use std::io::{Cursor, Read};
 
+use crate::database::write_file;
+use crate::gzip;
 use crate::signature::{KeyRing, Trust};
+use crate::ustar::BLOCK;
 
 pub use error::IndexError;
 pub use make::{IndexDraft, IndexDraftError};
@@ -79,6 +82,29 @@ impl Index {
             record.write_index(&mut text);
         }
         text
+    }
+
+    /// The file `APKINDEX.tar.gz` without a signature, byte for byte as apk 3.0.6 writes it.
+    ///
+    /// `mtime` (Unix seconds) is the time of the files in it.
+    pub fn write_archive(&self, mtime: u64) -> Vec<u8> {
+        let mut archive = Vec::new();
+        let mut add = |name: &str, content: &str| {
+            write_file(
+                &mut archive,
+                name.as_bytes(),
+                b'0',
+                0o644,
+                mtime,
+                content.as_bytes(),
+            );
+        };
+        if let Some(description) = &self.description {
+            add("DESCRIPTION", description);
+        }
+        add("APKINDEX", &self.write_records());
+        archive.extend([0; 2 * BLOCK]);
+        gzip::member(&archive)
     }
 
     /// Sorts as `apk index` does: by name, without case first, then by version.

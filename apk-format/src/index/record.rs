@@ -76,6 +76,9 @@ pub enum Uninstallable {
     /// An atom of the dependencies cannot be read.
     #[error("the dependency {0:?} cannot be read")]
     Dependency(String),
+    /// A field of a v3 index that whoever made the index could not write.
+    #[error("the field {0:?} was lost when the index was made")]
+    Lost(&'static str),
     /// A field that a newer apk may understand, and that must not be ignored.
     #[error("the field {0:?} is not known")]
     UnknownField(char),

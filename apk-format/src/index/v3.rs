@@ -6,7 +6,7 @@ use crate::adb::block::{BlockKind, Blocks, Schema};
 use crate::adb::schema::{IndexView, InfoView, SchemaError};
 use crate::adb::value::{Adb, Budget};
 use crate::digest::Digest;
-use crate::index::{Index, IndexError, Record};
+use crate::index::{Index, IndexError, Record, Uninstallable};
 use crate::package::info_from_view;
 use crate::signature::adb::{self, AdbSignatures};
 use crate::signature::{KeyRing, Trust};
@@ -55,7 +55,31 @@ fn record(view: InfoView<'_>, budget: &mut Budget) -> Result<Record, IndexError>
         name: info.name.clone(),
         length: hashes.len(),
     })?;
-    Ok(info.to_record(identity, view.file_size()?))
+    let mut record = info.to_record(identity, view.file_size()?);
+    note_losses(view, &mut record);
+    Ok(record)
+}
+
+/// Fields that whoever made the index lost, as `apk convndx` does where it cannot read them. apk takes them for empty:
+/// here a package without its version or its dependencies cannot be installed.
+fn note_losses(view: InfoView<'_>, record: &mut Record) {
+    let lost = |field| {
+        let slot = InfoView::SLOTS.iter().find(|slot| slot.name == field);
+        slot.is_some_and(|slot| view.value(slot.number).is_lost())
+    };
+    let field = if record.version.as_str().is_empty() {
+        Some("version")
+    } else {
+        lost("depends").then_some("depends")
+    };
+    record.uninstallable = field
+        .map(Uninstallable::Lost)
+        .or(record.uninstallable.take());
+    for (letter, field) in [("p:", "provides"), ("i:", "install-if")] {
+        if lost(field) {
+            record.ignored.push(letter.to_owned());
+        }
+    }
 }
 
 /// How many bytes of values are read: they are kept in memory. The largest index of Alpine would need some 8 MiB.

@@ -161,21 +161,23 @@ impl PrivateKey {
 
 impl Kind {
     fn from_pem(text: &str) -> Result<Kind, String> {
-        if let Ok(key) = p256::SecretKey::from_pkcs8_pem(text)
-            .or_else(|_| p256::SecretKey::from_sec1_pem(text).map_err(|_| ()))
-        {
+        let p256 = p256::SecretKey::from_sec1_pem(text).ok();
+        if let Some(key) = p256.or_else(|| p256::SecretKey::from_pkcs8_pem(text).ok()) {
             return Ok(Kind::P256(Box::new(key)));
         }
-        if let Ok(key) = p384::SecretKey::from_pkcs8_pem(text)
-            .or_else(|_| p384::SecretKey::from_sec1_pem(text).map_err(|_| ()))
-        {
+        let p384 = p384::SecretKey::from_sec1_pem(text).ok();
+        if let Some(key) = p384.or_else(|| p384::SecretKey::from_pkcs8_pem(text).ok()) {
             return Ok(Kind::P384(Box::new(key)));
         }
-        let key = if text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
-            RsaPrivateKey::from_pkcs1_pem(text).map_err(|error| error.to_string())
-        } else {
-            RsaPrivateKey::from_pkcs8_pem(text).map_err(|error| error.to_string())
-        }?;
+        let p521 = p521::SecretKey::from_sec1_pem(text).is_ok();
+        if p521 || p521::SecretKey::from_pkcs8_pem(text).is_ok() {
+            return Err("it is an EC key on P-521, which is verified but does not sign".to_owned());
+        }
+        let rsa = RsaPrivateKey::from_pkcs1_pem(text).ok();
+        let key = match rsa {
+            Some(key) => key,
+            None => RsaPrivateKey::from_pkcs8_pem(text).map_err(|error| error.to_string())?,
+        };
         if key.n().bits() > 4096 {
             return Err("it has more than 4096 bits, which no reader takes".to_owned());
         }

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn records_count_themselves() {
-        assert_eq!(record("path", b"x"), b"10 path=x\n");
+        assert_eq!(record("path", b"x"), b"9 path=x\n");
+        assert_eq!(record("path", b"xx"), b"11 path=xx\n");
         for length in [80, 85, 86, 87, 88, 89, 90, 91, 92, 990, 1000] {
             let record = record("path", &vec![b'x'; length]);
             assert_eq!(

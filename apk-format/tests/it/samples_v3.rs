@@ -246,3 +246,47 @@ fn compression_changes_nothing() {
     let less = entries("hello-compat-rc9.apk");
     assert_eq!(less.len(), plain.len() - 2);
 }
+
+/// Signatures by other kinds of keys, which the real program made.
+#[test]
+fn all_kinds_of_keys_verify() {
+    let tiny = bytes("tiny-unsigned.apk");
+    let (values, data) = tiny.split_at(0x108);
+    let vectors = fixtures::text("vectors/adb-signatures.tsv");
+    let rows = vectors.lines().filter(|line| !line.starts_with('#'));
+    let mut verified = 0;
+    for row in rows {
+        let [name, public, payload] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let public: Vec<&str> = public
+            .as_bytes()
+            .chunks(64)
+            .map(|line| str::from_utf8(line).unwrap())
+            .collect();
+        let public = public.join("\n");
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{public}\n-----END PUBLIC KEY-----\n");
+        let hex = |at: usize| u8::from_str_radix(&payload[at..at + 2], 16).unwrap();
+        let mut payload: Vec<u8> = (0..payload.len()).step_by(2).map(hex).collect();
+        let package = |payload: &[u8]| {
+            let size = u32::try_from(payload.len() + 4).unwrap();
+            let mut block = (1 << 30 | size).to_le_bytes().to_vec();
+            block.extend(payload);
+            block.resize(block.len().next_multiple_of(8), 0);
+            [values, &block, data].concat()
+        };
+        let mut keys = KeyRing::new();
+        keys.add(name, pem.as_bytes()).unwrap();
+        let verify = |bytes: &[u8]| {
+            let package = Package::open(bytes).unwrap();
+            package.verify_signature(&keys, Trust::Required)
+        };
+        assert_eq!(verify(&package(&payload)), Ok(Some(name.to_owned())));
+        *payload.last_mut().unwrap() ^= 1;
+        let error = verify(&package(&payload)).unwrap_err();
+        assert!(
+            matches!(error, SignatureError::Bad { .. }),
+            "{name}: {error}"
+        );
+        verified += 1;
+    }
+    assert_eq!(verified, 3);
+}

@@ -26,6 +26,7 @@ mod dot;
 mod extract;
 mod fetch;
 mod globals;
+mod index;
 mod info;
 mod list;
 mod manifest;
@@ -89,6 +90,7 @@ const APPLETS: &[Applet] = &[
     dot::APPLET,
     extract::APPLET,
     fetch::APPLET,
+    index::APPLET,
     info::APPLET,
     list::APPLET,
     manifest::APPLET,
@@ -101,8 +103,8 @@ const APPLETS: &[Applet] = &[
 
 /// The commands of apk-tools 3.0.6 that are not here.
 const MISSING: &[&str] = &[
-    "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "fix", "index",
-    "mkndx", "mkpkg", "stats", "update", "upgrade",
+    "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "fix", "mkndx",
+    "mkpkg", "stats", "update", "upgrade",
 ];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {

@@ -95,15 +95,20 @@ pub(crate) fn run(
     if fsync == Some(false) {
         repo.set_fsync(false);
     }
+    let many = args.from_stdin || args.from_file.is_some();
+    // As in ostree, a commit that is not there is said before options that do not go together.
+    let commit = match many {
+        true => None,
+        false => Some(repo.resolve(&args.rev)?),
+    };
     let job = Job {
         args,
         repo: &repo,
         options: args.options()?,
     };
-    if args.from_stdin || args.from_file.is_some() {
+    let Some(commit) = commit else {
         return job.many(Path::new(&args.rev), console);
-    }
-    let commit = repo.resolve(&args.rev)?;
+    };
     let destination = args
         .destination
         .clone()

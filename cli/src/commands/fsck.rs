@@ -62,6 +62,10 @@ const CORRUPTION: &str = "Repository corruption encountered";
 /// In how many commits an object with a problem is located.
 const LOCATED: usize = 3;
 
+/// How many objects with a problem are located: each costs a look into some directories, and who has more of them has
+/// other worries.
+const LOCATED_OBJECTS: usize = 1000;
+
 pub(crate) fn run(args: &FsckArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
     refuse_words(&args.words, console)?;
     // A transaction may count on an object that is about to be deleted.
@@ -85,6 +89,7 @@ pub(crate) fn run(args: &FsckArgs, repo: &Repo, console: &mut Console) -> Result
         report: &report,
         console,
         ours,
+        located: 0,
     };
     if args.json {
         telling.json(&cut_off)
@@ -133,6 +138,8 @@ struct Telling<'a> {
     console: &'a mut Console,
     /// More is said than ostree says.
     ours: bool,
+    /// How many objects have been located.
+    located: usize,
 }
 
 impl Telling<'_> {
@@ -316,7 +323,8 @@ impl Telling<'_> {
 
     /// Where in the trees the object stands.
     fn located(&mut self, finding: &Finding) -> Result<(), Failure> {
-        if !self.ours {
+        self.located += 1;
+        if !self.ours || self.located > LOCATED_OBJECTS {
             return Ok(());
         }
         for (commit, path) in self.report.paths(self.repo, finding, LOCATED) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cat;
 pub(crate) mod checkout;
+pub(crate) mod checksum;
 pub(crate) mod commit;
 mod commit_text;
 pub(crate) mod completions;
@@ -21,5 +22,6 @@ mod refs_in_collections;
 pub(crate) mod remote;
 pub(crate) mod reset;
 pub(crate) mod rev_parse;
+pub(crate) mod scripts;
 pub(crate) mod show;
 pub(crate) mod summary;

@@ -28,7 +28,7 @@ fn material(dir: &Path) {
         ),
     )
     .unwrap();
-    for number in 1..10 {
+    for number in 1..=10 {
         fs::create_dir(dir.join(format!("out{number}"))).unwrap();
     }
     tampered(dir);
@@ -229,6 +229,7 @@ const SESSIONS: &[(&str, &str, &str)] = &[
     ("files", "-p root -X more", include_str!("apk/files.txt")),
     ("extract", "-p root", include_str!("apk/extract.txt")),
     ("fetch", "-p root -X more", include_str!("apk/fetch.txt")),
+    ("index", "-p root", include_str!("apk/index.txt")),
     (
         "repositories",
         "-p root",
@@ -313,7 +314,8 @@ fn our_apk(dir: &Path, words: &[String]) -> Answer {
     command
         .arg("apk")
         .args(words)
-        .env("APK_CONFIG", "/dev/null");
+        .env("APK_CONFIG", "/dev/null")
+        .env("SOURCE_DATE_EPOCH", "1700000000");
     Answer::of(command)
 }
 
@@ -341,7 +343,8 @@ fn apk_still_says_it() {
             command
                 .current_dir(dir.path())
                 .args(words)
-                .env("APK_CONFIG", "/dev/null");
+                .env("APK_CONFIG", "/dev/null")
+                .env("SOURCE_DATE_EPOCH", "1700000000");
             Answer::of(command)
         });
         if std::env::var_os("APK_OSTREE_RECORD").is_some() {

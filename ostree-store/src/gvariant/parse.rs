@@ -128,6 +128,8 @@ impl Value {
     /// # Ok::<(), ostree_store::gvariant::TextError>(())
     /// ```
     pub fn parse_text(text: &str) -> Result<Value, TextError> {
+        // As a text ends in C. No string of a value can hold a NUL.
+        let text = text.split('\0').next().unwrap_or_default();
         let mut tokens = Tokens::new(text);
         let node = node(&mut tokens, MAX_DEPTH)?;
         let value = Builder::new(MAX_VALUES).resolve(&node)?;

@@ -512,11 +512,13 @@ impl ObjectDir {
             .read_to_end(&mut header)
             .at("read", path())?;
         let (header, size) = FileHeader::parse_archive(&header).map_err(wrong)?;
-        let content = match header.kind {
-            FileKind::Symlink(_) => Content::Empty,
+        let (size, content) = match header.kind {
+            // As in ostree, whatever size the header gives it.
+            FileKind::Symlink(_) => (0, Content::Empty),
             FileKind::Regular => {
                 let inner = DeflateDecoder::new(BufReader::new(file));
-                Content::Deflated(Box::new(Exactly { inner, left: size }))
+                let content = Exactly { inner, left: size };
+                (size, Content::Deflated(Box::new(content)))
             }
         };
         Ok(StoredFile {

@@ -18,6 +18,7 @@ mod objects;
 mod partial;
 mod peer;
 mod prune;
+mod refs;
 mod summary;
 mod transaction;
 mod transfer;

@@ -19,19 +19,20 @@ pub(super) fn package(
     budget: &mut Budget,
 ) -> Result<PackageInfo, SchemaError> {
     let mut info = info(view.info()?, budget)?;
+    if info.version.as_str().is_empty() {
+        return Err(SchemaError::Missing { field: "version" });
+    }
     info.replaces_priority = low_16_bits(view.replaces_priority()?);
     info.triggers = words(view.triggers()?, "triggers", budget)?;
     Ok(info)
 }
 
-/// What an index says of a package too.
+/// What an index says of a package too. The version may be empty.
 pub(crate) fn info(view: InfoView<'_>, budget: &mut Budget) -> Result<PackageInfo, SchemaError> {
     let name = line(view.name()?, "name", budget)?;
     let version = line(view.version()?, "version", budget)?;
-    for (field, text) in [("name", &name), ("version", &version)] {
-        if text.is_empty() {
-            return Err(SchemaError::Missing { field });
-        }
+    if name.is_empty() {
+        return Err(SchemaError::Missing { field: "name" });
     }
     let mut optional = |text: &str, field| {
         let text = line(text, field, budget)?;

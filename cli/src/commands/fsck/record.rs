@@ -5,7 +5,7 @@ use ostree_store::repo::Repo;
 use ostree_store::upkeep::fsck::{Finding, Object, Problem, RefFinding, Report, Stray};
 use serde::Serialize;
 
-use super::{LOCATED, problem};
+use super::{LOCATED, LOCATED_OBJECTS, problem};
 use crate::failure::chain;
 
 /// What `--json` tells.
@@ -92,8 +92,11 @@ impl Record {
             refs: refs
                 .chain(report.back_refs.iter().map(ToString::to_string))
                 .collect(),
-            problems: (report.findings.iter())
-                .map(|finding| ObjectProblem::new(repo, report, finding))
+            problems: (report.findings.iter().enumerate())
+                .map(|(number, finding)| {
+                    let commits = if number < LOCATED_OBJECTS { LOCATED } else { 0 };
+                    ObjectProblem::new(finding, report.paths(repo, finding, commits))
+                })
                 .collect(),
             weaknesses: weaknesses
                 .map(|((kind, checksum), weakness)| Weak {
@@ -124,9 +127,9 @@ impl Record {
 }
 
 impl ObjectProblem {
-    fn new(repo: &Repo, report: &Report, finding: &Finding) -> ObjectProblem {
+    fn new(finding: &Finding, paths: Vec<(CommitId, String)>) -> ObjectProblem {
         let (kind, checksum) = finding.object;
-        let paths = report.paths(repo, finding, LOCATED).into_iter();
+        let paths = paths.into_iter();
         ObjectProblem {
             object: checksum.to_string(),
             r#type: kind.name(),

@@ -1,0 +1,217 @@
+//! `apk index`: `APKINDEX.tar.gz` out of package files, unsigned.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use apk_format::{Index, Package, PackageError, Record};
+use composer::indexing::{Indexing, IndexingError, Older};
+
+use super::applet::Applet;
+use super::options::Opt;
+use super::phrases;
+use super::session::{Code, FAILED, Session};
+
+pub(super) const APPLET: Applet = Applet {
+    name: "index",
+    options: &[
+        Opt::value("description").short("d"),
+        Opt::value("index").short("x"),
+        Opt::flag("merge"),
+        Opt::flag("no-warnings"),
+        Opt::value("output").short("o"),
+        Opt::flag("prune-origin"),
+        Opt::value("rewrite-arch"),
+    ],
+    run,
+    ..Applet::NONE
+};
+
+fn run(session: &mut Session, files: &[String]) -> Code {
+    let output = session.value("output").map(str::to_owned);
+    let forced = session.globals.force_binary_stdout;
+    if output.is_none() && !forced && io::stdout().is_terminal() {
+        session.out.error(
+            "Will not write binary index to console. Use --force-binary-stdout to override.",
+        );
+        return FAILED;
+    }
+    match make(session, files, output.as_deref()) {
+        Ok(()) => 0,
+        Err(code) => code,
+    }
+}
+
+fn make(session: &mut Session, files: &[String], output: Option<&str>) -> Result<(), Code> {
+    let (older, since) = older(session)?;
+    let mut indexing = Indexing::new(older);
+    let (mut read, mut wrong) = (0, false);
+    for path in files {
+        let Ok(about) = fs::metadata(path) else {
+            session
+                .out
+                .warning(format_args!("File '{path}' is unaccessible"));
+            continue;
+        };
+        match list(session, &mut indexing, path, &about, since) {
+            Ok(anew) => {
+                let from = if anew {
+                    "indexed new package"
+                } else {
+                    "indexed from old index"
+                };
+                read += usize::from(anew);
+                if session.out.verbosity >= 2 {
+                    session.out.line(format_args!("{path}: {from}"));
+                }
+            }
+            Err(words) => {
+                session.out.error(format_args!("{path}: {words}"));
+                wrong = true;
+            }
+        }
+    }
+    if wrong {
+        return Err(FAILED);
+    }
+    let kept = match (session.has("merge"), session.has("prune-origin")) {
+        (false, _) => Older::Drop,
+        (true, false) => Older::Keep,
+        (true, true) => Older::KeepOtherOrigins,
+    };
+    let description = session.value("description").map(str::to_owned);
+    let index = indexing.finish(kept, description);
+    let archive = index.write_archive(build_time());
+    write(session, output, &archive)?;
+    if !session.has("no-warnings") {
+        warn(session, &indexing.unprovided());
+    }
+    if output.is_some() {
+        let count = index.records.len();
+        session.out.message(format_args!(
+            "Index has {count} packages (of which {read} are new)"
+        ));
+    }
+    Ok(())
+}
+
+/// The records of the older index and the time of its file; none if there is no such file.
+fn older(session: &mut Session) -> Result<(Vec<Record>, Option<SystemTime>), Code> {
+    let Some(path) = session.value("index").map(str::to_owned) else {
+        return Ok((Vec::new(), None));
+    };
+    let Ok(about) = fs::metadata(&path) else {
+        return Ok((Vec::new(), None));
+    };
+    let opened = File::open(&path).map_err(|error| phrases::system(&error));
+    let (keys, trust) = (session.keys(), session.trust());
+    let index = opened
+        .and_then(|file| Index::read(file, &keys, trust).map_err(|error| phrases::index(&error)));
+    match index {
+        Ok(index) => Ok((index.records, about.modified().ok())),
+        Err(words) => {
+            session.out.error(format_args!("{path}: {words}"));
+            Err(FAILED)
+        }
+    }
+}
+
+/// Lists a package; gives whether it had to be read.
+fn list(
+    session: &Session,
+    indexing: &mut Indexing,
+    path: &str,
+    about: &Metadata,
+    since: Option<SystemTime>,
+) -> Result<bool, String> {
+    let arch = session.value("rewrite-arch");
+    let name = Path::new(path)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map(|t| t.as_secs()).ok();
+    let (since, changed) = (
+        since.and_then(seconds),
+        about.modified().ok().and_then(seconds),
+    );
+    if since.is_some() && since >= changed && indexing.take(&name, about.len(), arch) {
+        return Ok(false);
+    }
+    let file = File::open(path).map_err(|error| phrases::system(&error))?;
+    let package = Package::open(file).map_err(|error| in_words(&error.into()))?;
+    let listed = indexing.add(
+        &package,
+        about.len(),
+        arch,
+        &session.keys(),
+        session.trust(),
+    );
+    listed.map(|()| true).map_err(|error| in_words(&error))
+}
+
+fn in_words(error: &IndexingError) -> String {
+    match error {
+        // A package is expected here, so that what is none is no index either.
+        IndexingError::Package(PackageError::NotControl { .. }) => {
+            "file format not supported (in this applet)".to_owned()
+        }
+        IndexingError::Package(error) => phrases::package(error),
+        IndexingError::Signature(error) => phrases::signature(error).to_owned(),
+        IndexingError::Dependency(_) => phrases::PACKAGE_FORMAT.to_owned(),
+        IndexingError::Version3 => "file format not supported (in this applet)".to_owned(),
+    }
+}
+
+/// The time of the files in the archive: now, unless $SOURCE_DATE_EPOCH says otherwise.
+fn build_time() -> u64 {
+    let told = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let told = told.and_then(|text| text.parse().ok());
+    told.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map(|time| time.as_secs()).unwrap_or_default()
+    })
+}
+
+fn write(session: &mut Session, output: Option<&str>, archive: &[u8]) -> Result<(), Code> {
+    let Some(path) = output else {
+        session.out.bytes(archive);
+        return Ok(());
+    };
+    fs::write(path, archive).map_err(|error| {
+        let words = phrases::system(&error);
+        session
+            .out
+            .error(format_args!("Index generation failed: {words}"));
+        FAILED
+    })
+}
+
+/// Tells which names nobody provides, in lines of 50 columns.
+fn warn(session: &mut Session, missing: &[&str]) {
+    if missing.is_empty() {
+        return;
+    }
+    let mut lines = String::new();
+    let mut column = 0;
+    for name in missing {
+        if column == 0 || column + name.len() + 1 >= WIDTH {
+            lines.push_str("\n  ");
+            column = 2;
+        } else {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(name);
+        column += name.len();
+    }
+    session
+        .out
+        .warning(format_args!("No provider for the dependencies:{lines}"));
+    let count = missing.len();
+    session.out.warning(format_args!(
+        "Total of {count} unsatisfiable package names. Your repository may be broken."
+    ));
+}
+
+const WIDTH: usize = 50;
