@@ -25,6 +25,15 @@ pub fn is_glob(text: &str) -> bool {
 
 /// Whether `glob` matches the whole of `text`. The time is the product of the lengths at worst.
 pub fn matches(glob: &str, text: &str) -> bool {
+    compare(glob, text, true)
+}
+
+/// The same with regard to case.
+pub fn matches_case(glob: &str, text: &str) -> bool {
+    compare(glob, text, false)
+}
+
+fn compare(glob: &str, text: &str, fold: bool) -> bool {
     let (mut glob, mut text) = (glob.as_bytes(), text.as_bytes());
     // The one place to come back to: behind the last `*`, and where its match began to end.
     let mut star: Option<(&[u8], &[u8])> = None;
@@ -34,7 +43,7 @@ pub fn matches(glob: &str, text: &str) -> bool {
             glob = after;
             continue;
         }
-        match (step(glob, text.first().copied()), text.split_first()) {
+        match (step(glob, text.first().copied(), fold), text.split_first()) {
             (Step::Fits(after), Some((_, rest))) => (glob, text) = (after, rest),
             (Step::Ended, None) => return true,
             _ => {
@@ -58,7 +67,7 @@ enum Step<'a> {
     Ended,
 }
 
-fn step(glob: &[u8], byte: Option<u8>) -> Step<'_> {
+fn step(glob: &[u8], byte: Option<u8>, fold: bool) -> Step<'_> {
     let Some((first, rest)) = glob.split_first() else {
         return Step::Ended;
     };
@@ -66,7 +75,7 @@ fn step(glob: &[u8], byte: Option<u8>) -> Step<'_> {
         return Step::Differs;
     };
     let literal = |own: u8, after| {
-        if own.eq_ignore_ascii_case(&byte) {
+        if own == byte || (fold && own.eq_ignore_ascii_case(&byte)) {
             Step::Fits(after)
         } else {
             Step::Differs
@@ -75,7 +84,7 @@ fn step(glob: &[u8], byte: Option<u8>) -> Step<'_> {
     match (first, rest.split_first()) {
         (b'?', _) => Step::Fits(rest),
         (b'\\', Some((own, after))) => literal(*own, after),
-        (b'[', _) => match set(rest, byte) {
+        (b'[', _) => match set(rest, byte, fold) {
             Some((true, after)) => Step::Fits(after),
             Some((false, _)) => Step::Differs,
             None => literal(b'[', rest),
@@ -85,7 +94,7 @@ fn step(glob: &[u8], byte: Option<u8>) -> Step<'_> {
 }
 
 /// Reads a set after its `[`, and whether the byte is in it; `None` if it is never closed.
-fn set(text: &[u8], byte: u8) -> Option<(bool, &[u8])> {
+fn set(text: &[u8], byte: u8, fold: bool) -> Option<(bool, &[u8])> {
     let (negated, text) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
         _ => (false, text),
@@ -105,8 +114,12 @@ fn set(text: &[u8], byte: u8) -> Option<(bool, &[u8])> {
                 *one..=*one
             }
         };
-        found |= range.contains(&byte.to_ascii_lowercase())
-            || range.contains(&byte.to_ascii_uppercase());
+        let other = if byte.is_ascii_uppercase() {
+            byte.to_ascii_lowercase()
+        } else {
+            byte.to_ascii_uppercase()
+        };
+        found |= range.contains(&byte) || (fold && range.contains(&other));
     }
     Some((found != negated, after))
 }
@@ -136,6 +149,12 @@ mod tests {
         ] {
             assert_eq!(matches(glob, text), expected, "{glob} {text}");
         }
+    }
+
+    #[test]
+    fn case_counts_where_it_should() {
+        assert!(matches_case("[a-c]*X", "b-X") && !matches_case("[a-c]*X", "B-X"));
+        assert!(!matches_case("*x", "X") && matches("*x", "X"));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub use database::{
 pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
 pub use digest::{Digest, DigestError};
 pub use index::{
-    Index, IndexDraft, IndexDraftError, IndexError, Record, RecordError, RecordProblem,
+    Index, IndexDraft, IndexDraftError, IndexError, OlderIndex, Record, RecordError, RecordProblem,
     Uninstallable,
 };
 pub use package::{

@@ -5,17 +5,18 @@
 //! | `ostree`, or `apk-ostree ostree …` | those of ostree | 1, after the command's help |
 //! | anything else | the same and our own | 2 |
 //!
-//! Both faces read the command line as GLib's option parser does: the last of a repeated option counts, the word
-//! after an option is its value whatever it looks like. What ostree has and we have not is named as such.
+//! Both faces read the command line as GLib's option parser does ([`glib_words`]), and the last of a repeated option
+//! counts. What ostree has and we have not is named as such.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::{ApkOstree, Ostree, Request};
 use crate::failure::Failure;
+use crate::glib_words::{self, Reason, Rules, Unreadable};
 
 /// A name under which the program can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +47,29 @@ impl Face {
             Face::ApkOstree => ApkOstree::command(),
             Face::Ostree => Ostree::command(),
         };
-        like_glib(command)
+        last_counts(command)
     }
 
     /// Reads the command line.
-    pub(crate) fn parse(self, args: Vec<OsString>) -> Result<Request, Failure> {
+    pub(crate) fn parse(self, args: &[OsString]) -> Result<Request, Failure> {
         let mut command = self.command();
+        let line = glib_words::read(args, &command, self.rules())
+            .map_err(|unreadable| self.unreadable(&unreadable))?;
         let matches = command
-            .try_get_matches_from_mut(args.clone())
-            .map_err(|e| self.refuse(&args, &e))?;
+            .try_get_matches_from_mut(line.words)
+            .map_err(|e| self.refuse(&line.path, &e))?;
         let request = match self {
             Face::ApkOstree => ApkOstree::from_arg_matches(&matches).map(Request::from),
             Face::Ostree => Ostree::from_arg_matches(&matches).map(Request::from),
         };
-        request.map_err(|e| self.refuse(&args, &e))
+        request.map_err(|e| self.refuse(&line.path, &e))
+    }
+
+    fn rules(self) -> Rules {
+        match self {
+            Face::ApkOstree => Rules::Ours,
+            Face::Ostree => Rules::Ostree,
+        }
     }
 
     /// Whether `hint:` lines are wanted.
@@ -75,117 +85,125 @@ impl Face {
         }
     }
 
+    /// A command line that breaks GLib's rules.
+    fn unreadable(self, what: &Unreadable) -> Failure {
+        let similar = match &what.reason {
+            Reason::UnknownOption { option, .. } => self.similar(&what.path, Some(option)),
+            Reason::UnknownCommand => self.similar(&what.path, None),
+            _ => None,
+        };
+        self.usage(words_of_glib(what), &what.path, similar)
+    }
+
     /// From clap's error to ostree's words.
-    fn refuse(self, args: &[OsString], error: &clap::Error) -> Failure {
+    fn refuse(self, path: &[String], error: &clap::Error) -> Failure {
         if matches!(
             error.kind(),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
         ) {
             return Failure::answer(error.render());
         }
+        self.usage(words(error, path), path, None)
+    }
+
+    /// The failure, with what helps on this face.
+    fn usage(self, message: String, path: &[String], similar: Option<String>) -> Failure {
+        let failure = Failure::usage(message);
         let mut command = self.command();
-        let asked = subcommand_asked(args);
-        let failure = Failure::usage(words(error, args, asked.as_deref()));
+        command.build(); // so that the help says `ostree ls`
         let mut whole = &mut command;
-        if let Some(asked) = asked
-            .as_deref()
-            .filter(|asked| whole.find_subcommand(asked).is_some())
-        {
-            whole.build(); // so that the help says `ostree ls`
-            whole = match whole.find_subcommand_mut(asked) {
+        for name in path {
+            if whole.find_subcommand(name).is_none() {
+                break;
+            }
+            whole = match whole.find_subcommand_mut(name) {
                 Some(found) => found,
                 None => return failure,
             };
         }
-        match self {
-            Face::Ostree => failure.after_help(whole.render_help()),
-            Face::ApkOstree => {
-                let name = whole
-                    .get_bin_name()
-                    .unwrap_or_else(|| whole.get_name())
-                    .to_owned();
-                let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg];
-                match similar
-                    .map(|kind| text_of(error, kind))
-                    .into_iter()
-                    .find(|word| !word.is_empty())
-                {
-                    Some(word) => failure.hint(format!("there is `{word}`")),
-                    None => failure.hint(format!("`{name} --help` says what there is")),
-                }
+        match (self, similar) {
+            (Face::Ostree, _) => failure.after_help(whole.render_help()),
+            (Face::ApkOstree, Some(word)) => failure.hint(format!("there is `{word}`")),
+            (Face::ApkOstree, None) => {
+                let name = whole.get_bin_name().unwrap_or_else(|| whole.get_name());
+                failure.hint(format!("`{name} --help` says what there is"))
             }
+        }
+    }
+
+    /// What clap would offer in place of an unknown option or command.
+    fn similar(self, path: &[String], option: Option<&str>) -> Option<String> {
+        let words = std::iter::once(self.name()).chain(path.iter().map(String::as_str));
+        let error = self
+            .command()
+            .try_get_matches_from(words.chain(option))
+            .err()?;
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg]
+            .map(|kind| text_of(&error, kind))
+            .into_iter()
+            .find(|word| !word.is_empty())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Face::ApkOstree => "apk-ostree",
+            Face::Ostree => "ostree",
         }
     }
 }
 
-/// Makes every option take the next word as its value, and the last of a repeated option count.
-fn like_glib(command: clap::Command) -> clap::Command {
+/// Makes the last of a repeated option count, everywhere.
+fn last_counts(command: clap::Command) -> clap::Command {
     let names: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
-    let command = command.args_override_self(true).mut_args(|arg| {
-        let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
-        if takes_value && !arg.is_positional() {
-            arg.allow_hyphen_values(true)
-        } else {
-            arg
-        }
-    });
+    let command = command.args_override_self(true);
     names.iter().fold(command, |command, name| {
-        command.mut_subcommand(name, like_glib)
+        command.mut_subcommand(name, last_counts)
     })
 }
 
-/// The first word that is not an option: the subcommand, whether there is such a one or not.
-fn subcommand_asked(args: &[OsString]) -> Option<String> {
-    let mut words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-    while let Some(word) = words.next() {
-        if word == "--repo" {
-            words.next();
-        } else if !word.starts_with('-') {
-            return Some(word.into_owned());
+/// The sentence for words that break GLib's rules.
+fn words_of_glib(what: &Unreadable) -> String {
+    let unknown = match &what.reason {
+        Reason::UnknownOption { option, .. } => left_out(&what.path, Some(option)),
+        _ => left_out(&what.path, None),
+    };
+    if let Some(words) = unknown {
+        return words;
+    }
+    let path: Vec<&str> = what.path.iter().map(String::as_str).collect();
+    match (&what.reason, path.as_slice()) {
+        (Reason::NoCommand, ["remote"]) => "No \"remote\" subcommand specified".to_owned(),
+        (Reason::NoCommand, _) => "No command specified".to_owned(),
+        (Reason::UnknownCommand, ["remote", name]) => {
+            format!("Unknown \"remote\" subcommand '{name}'")
+        }
+        (Reason::UnknownCommand, path) => {
+            format!("Unknown command '{}'", path.last().unwrap_or(&""))
+        }
+        (Reason::UnknownOption { word, .. }, _) => format!("Unknown option {word}"),
+        (Reason::NoValue(option), _) => format!("Missing argument for {option}"),
+        (Reason::SecondValue(option), _) => format!("Error parsing option {option}"),
+        (Reason::NoNumber { value, option }, _) => {
+            format!("Cannot parse integer value “{value}” for {option}")
+        }
+        (Reason::NumberTooLarge { value, option }, _) => {
+            format!("Integer value “{value}” for {option} out of range")
         }
     }
-    None
 }
 
-/// The sentence for a command line that makes no sense.
-fn words(error: &clap::Error, args: &[OsString], asked: Option<&str>) -> String {
+/// The sentence for a command line that makes no sense to a command.
+fn words(error: &clap::Error, path: &[String]) -> String {
     let invalid = text_of(error, ContextKind::InvalidArg);
-    let option = invalid
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let option = invalid.split_whitespace().next().unwrap_or_default();
     let value = text_of(error, ContextKind::InvalidValue);
     match error.kind() {
-        ErrorKind::UnknownArgument if option.starts_with('-') => {
-            unknown_option(&option, args, asked)
-        }
         ErrorKind::UnknownArgument => format!("unexpected argument {option:?}"),
-        ErrorKind::InvalidSubcommand if asked == Some("remote") => {
-            unknown_of_remote(&text_of(error, ContextKind::InvalidSubcommand))
-        }
-        ErrorKind::InvalidSubcommand => unknown_command(asked.unwrap_or_default()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
-            if asked == Some("remote") =>
-        {
-            "No \"remote\" subcommand specified".to_owned()
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "No command specified".to_owned()
-        }
-        ErrorKind::MissingRequiredArgument => missing(asked, &invalid),
-        ErrorKind::InvalidValue if value.is_empty() => {
-            let last = args.last().map(|last| last.to_string_lossy());
-            let given = last
-                .filter(|last| last.starts_with('-'))
-                .map_or(option, |last| last.into_owned());
-            format!("Missing argument for {given}")
-        }
-        ErrorKind::ValueValidation => format!("Cannot parse integer value “{value}” for {option}"),
-        ErrorKind::TooManyValues => format!("option {option} takes no value"),
+        ErrorKind::MissingRequiredArgument => missing(path.last(), &invalid),
+        ErrorKind::InvalidValue if value.is_empty() => format!("Missing argument for {option}"),
         _ => first_line(error),
     }
 }
@@ -205,8 +223,8 @@ fn first_line(error: &clap::Error) -> String {
 }
 
 /// What ostree says when a command's argument is not there.
-fn missing(asked: Option<&str>, names: &str) -> String {
-    match asked.unwrap_or_default() {
+fn missing(asked: Option<&String>, names: &str) -> String {
+    match asked.map_or("", String::as_str) {
         "ls" => "An COMMIT argument is required".to_owned(),
         "cat" => "A COMMIT and at least one PATH argument are required".to_owned(),
         "log" => "A rev argument is required".to_owned(),
@@ -219,39 +237,26 @@ fn missing(asked: Option<&str>, names: &str) -> String {
     }
 }
 
-fn unknown_of_remote(name: &str) -> String {
-    if COMMANDS_OF_REMOTE.contains(&name) {
-        return format!("ostree's command 'remote {name}' is not in apk-ostree");
-    }
-    format!("Unknown \"remote\" subcommand '{name}'")
-}
-
-fn unknown_command(name: &str) -> String {
-    if COMMANDS_OF_OSTREE.contains(&name) {
-        return format!("ostree's command '{name}' is not in apk-ostree");
-    }
-    format!("Unknown command '{name}'")
-}
-
-fn unknown_option(option: &str, args: &[OsString], asked: Option<&str>) -> String {
-    let asked = asked.unwrap_or_default();
-    let known = OPTIONS_OF_OSTREE
-        .iter()
-        .find(|(command, _)| *command == asked);
-    if known.is_some_and(|(_, options)| options.contains(&option)) {
-        return format!("the option {option} of ostree's {asked} is not in apk-ostree");
-    }
-    // ostree shows the whole word: `--option=value`, or several letters behind one dash.
-    let mut words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-    let given = words.find(|word| match option.strip_prefix("--") {
-        Some(_) => word.split('=').next() == Some(option),
-        None => {
-            word.starts_with('-')
-                && !word.starts_with("--")
-                && word.contains(option.trim_start_matches('-'))
+/// The sentence for a command or an option that ostree has and we have not.
+fn left_out(path: &[String], option: Option<&str>) -> Option<String> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let here = Face::Ostree.command();
+    match path.as_slice() {
+        ["remote", name, ..] if COMMANDS_OF_REMOTE.contains(name) => Some(format!(
+            "ostree's command 'remote {name}' is not in apk-ostree"
+        )),
+        [name, ..] if COMMANDS_OF_OSTREE.contains(name) && here.find_subcommand(name).is_none() => {
+            Some(format!("ostree's command '{name}' is not in apk-ostree"))
         }
-    });
-    format!("Unknown option {}", given.as_deref().unwrap_or(option))
+        [name, ..] => {
+            let option = option?;
+            OPTIONS_OF_OSTREE
+                .iter()
+                .find(|(command, options)| command == name && options.contains(&option))
+                .map(|_| format!("the option {option} of ostree's {name} is not in apk-ostree"))
+        }
+        [] => None,
+    }
 }
 
 /// The commands of ostree 2022.7 to 2026.4, of which some are not here.

@@ -8,6 +8,7 @@
 //! | [`commands`] | a file for each command: its arguments and its `run` |
 //! | [`console`] | stdout is data, stderr is talk |
 //! | [`failure`] | from any error to: message, causes, hint, exit code |
+//! | [`glib_words`] | the words of a command line as GLib reads them |
 //! | [`place`] | which repository is meant |
 //! | [`size`] | bytes for people |
 //! | [`timestamp`] | which time is meant |
@@ -18,6 +19,7 @@ mod commands;
 mod console;
 mod face;
 mod failure;
+mod glib_words;
 mod place;
 mod progress;
 mod size;
@@ -33,7 +35,10 @@ fn main() -> ExitCode {
         return apk::run(words);
     }
     let (face, args) = Face::of(args);
-    match face.parse(args).and_then(|request| app::run(request, face)) {
+    match face
+        .parse(&args)
+        .and_then(|request| app::run(request, face))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(face),
     }

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod acquire;
+pub mod audit;
 pub mod base;
 mod branch;
 pub mod catalog;

@@ -77,6 +77,11 @@ impl Root {
         Ok(names)
     }
 
+    /// A directory, opened.
+    pub fn open_dir(&self, path: &str) -> io::Result<OwnedFd> {
+        self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
     /// The target of a symbolic link; `None` for anything else, and for targets that are not UTF-8.
     #[must_use]
     pub fn link_target(&self, path: &str) -> Option<String> {

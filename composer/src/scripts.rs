@@ -124,7 +124,15 @@ fn is_grammar(word: &str) -> bool {
 
 /// The class of a command; none if it only tests, says or steers.
 fn class(words: &[&str]) -> Option<Class> {
-    let (first, rest) = words.split_first()?;
+    // `busybox depmod` is `depmod`, however often it is said.
+    let applet = |pair: &[&str]| {
+        let [command, applet] = pair else {
+            return false;
+        };
+        base(command) == "busybox" && !applet.starts_with('-')
+    };
+    let skipped = words.windows(2).take_while(|pair| applet(pair)).count();
+    let (first, rest) = words.get(skipped..)?.split_first()?;
     let command = base(first);
     // A label of `case`, a redirection, an option of a command that began in the line before.
     if !command.starts_with(|c: char| c.is_ascii_alphabetic()) {

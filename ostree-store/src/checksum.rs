@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest, the name of every object in a repository.
@@ -26,6 +26,17 @@ impl Checksum {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Checksum(Sha256::digest(bytes).into())
+    }
+
+    /// The checksum as it stands in the paths of static deltas: base64 without padding, `_` in place of `/`.
+    pub(crate) fn to_base64(self) -> String {
+        BASE64_NOPAD.encode(&self.0).replace('/', "_")
+    }
+
+    /// What [`Checksum::to_base64`] writes.
+    pub(crate) fn from_base64(text: &str) -> Option<Self> {
+        let bytes = BASE64_NOPAD.decode(text.replace('_', "/").as_bytes());
+        Some(Checksum(bytes.ok()?.try_into().ok()?))
     }
 
     /// The 32 bytes of the digest, as they stand inside other objects.

@@ -12,6 +12,18 @@
 //! | [`transfer`] | commits taken from one repository into another |
 //! | [`upkeep`] | checking a repository, and taking away what nobody needs |
 //!
+//! | to | use |
+//! |---|---|
+//! | make or open a repository | [`Repo::create`](repo::Repo::create), [`Repo::open`](repo::Repo::open) |
+//! | find a commit | [`Repo::resolve`](repo::Repo::resolve), [`Repo::refs`](repo::Repo::refs) |
+//! | look into its tree | [`walk::list`](tree::walk::list), [`walk::resolve`](tree::walk::resolve), [`diff`](mod@tree::diff) |
+//! | read an object | [`Repo::file`](repo::Repo::file), [`Repo::commit`](repo::Repo::commit), [`Repo::dirmeta`](repo::Repo::dirmeta) |
+//! | write objects, move refs | [`Repo::transaction`](repo::Repo::transaction), [`Tree`](tree::Tree) |
+//! | commit a directory or a tar | [`import_dir`](tree::import_dir), [`import_tar`](tree::import_tar) |
+//! | write a tree to the disk | [`checkout`](tree::checkout), [`export_tar`](tree::export_tar) |
+//! | bring commits from another repository | [`pull_local`](transfer::pull_local) |
+//! | check, and delete what nobody needs | [`fsck`](upkeep::fsck), [`prune`](upkeep::prune) |
+//!
 //! # Writing a commit, and getting it out again
 //!
 //! Objects go into a [`repo::Transaction`]; nobody sees them before it is published, and the ref moves last.
@@ -107,6 +119,45 @@
 //! let mut content = String::new();
 //! file.read_to_string(&mut content)?;
 //! assert_eq!((content.as_str(), file.header.mode), ("Welcome\n", 0o644));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Looking after repositories
+//!
+//! ```
+//! # use ostree_store::gvariant::Dict;
+//! # use ostree_store::object::{Commit, DirMeta, DirTree, ObjectSink};
+//! use ostree_store::repo::{Repo, RepoMode};
+//! use ostree_store::transfer::{PullOptions, pull_local};
+//! use ostree_store::upkeep::fsck::fsck;
+//! use ostree_store::upkeep::prune::{Ancestors, PruneOptions, Roots, prune};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let ours = Repo::create(&dir.path().join("ours"), RepoMode::BareUserOnly)?;
+//! # let mut parent = None;
+//! # for timestamp in [1, 2, 3] {
+//! #     let transaction = ours.transaction()?;
+//! #     let root_tree = transaction.dirtree(&DirTree::default())?;
+//! #     let root_meta = transaction.dirmeta(&DirMeta::root_owned(0o755))?;
+//! #     let commit = transaction.commit(&Commit { metadata: Dict::default(), parent, related: Vec::new(),
+//! #         subject: String::new(), body: String::new(), timestamp, root_tree, root_meta })?;
+//! #     transaction.set_ref("main".parse()?, Some(commit));
+//! #     transaction.publish()?;
+//! #     parent = Some(commit);
+//! # }
+//! // The newest commit of `main` and the one before it, into another repository; all refs if none is named.
+//! let published = Repo::create(&dir.path().join("published"), RepoMode::Archive)?;
+//! let options = PullOptions { depth: 1, ..PullOptions::default() };
+//! let pulled = pull_local(&published, &ours, &["main".to_owned()], &options, &|_, _| {})?;
+//! assert_eq!(pulled.metadata, 4);
+//!
+//! // Only what refs name stays, without history. Nobody may be writing meanwhile, so this waits for the lock.
+//! let roots = Roots::Refs { branches: Default::default(), others: Ancestors::Generations(0) };
+//! let report = prune(&ours, &PruneOptions { roots, ..PruneOptions::default() }, &|_, _| {})?;
+//! assert_eq!(report.deleted, 2);
+//!
+//! let report = fsck(&published, &|_, _| {})?;
+//! assert!(report.is_clean());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

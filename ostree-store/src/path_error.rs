@@ -34,6 +34,21 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     }
 }
 
+/// Lets a call that found nothing there be no failure: `fs::metadata(&path).unless_absent().at("stat", &path)?`.
+pub(crate) trait UnlessAbsent<T> {
+    /// `None` if the system says that there is no such file.
+    fn unless_absent(self) -> io::Result<Option<T>>;
+}
+
+impl<T> UnlessAbsent<T> for io::Result<T> {
+    fn unless_absent(self) -> io::Result<Option<T>> {
+        match self {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.map(Some),
+        }
+    }
+}
+
 /// What the system said, in its own words: `No such file or directory`.
 ///
 /// The standard library adds `(os error 2)`, which ostree's messages do not have.

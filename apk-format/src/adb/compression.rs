@@ -22,7 +22,7 @@ pub enum Compression {
     /// Raw deflate at the default level, as everything is written by default.
     #[default]
     Default,
-    /// Raw deflate at a level from 0 to 9.
+    /// Raw deflate at a level from 1 to 9.
     Deflate(u8),
     /// zstd at a level from 0 (the default one) to 22.
     Zstd(u8),
@@ -47,14 +47,22 @@ impl Compression {
     }
 
     /// Starts a file: writes what comes before the stream, and gives what compresses the stream.
+    ///
+    /// Levels that do not exist, as the header of a hostile file may name them, are taken for the nearest one.
     pub fn start<W: Write>(self, mut output: W) -> io::Result<Compressor<W>> {
-        match self {
+        let compression = match self {
+            Compression::Deflate(0) => Compression::Default,
+            Compression::Deflate(level) => Compression::Deflate(level.min(9)),
+            Compression::Zstd(level) => Compression::Zstd(level.min(22)),
+            other => other,
+        };
+        match compression {
             Compression::None => return Ok(Compressor(Inner::None(output))),
             Compression::Default => output.write_all(b"ADBd")?,
             Compression::Deflate(level) => output.write_all(&[b'A', b'D', b'B', b'c', 1, level])?,
             Compression::Zstd(level) => output.write_all(&[b'A', b'D', b'B', b'c', 2, level])?,
         }
-        Ok(match self {
+        Ok(match compression {
             Compression::Zstd(level) => return zstd(output, level),
             Compression::Deflate(level) => Compressor(Inner::Deflate(deflate(output, level))),
             _ => Compressor(Inner::Small(output, Vec::new())),

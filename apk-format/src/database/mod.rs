@@ -23,6 +23,7 @@
 
 mod dialect;
 mod installed;
+mod protected;
 mod repositories;
 mod scripts;
 mod triggers;
@@ -32,6 +33,7 @@ pub use dialect::{Dialect, DialectError, DirectoryOrder};
 pub use installed::{
     Flags, InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, xattr_hash,
 };
+pub use protected::{ProtectedPaths, Protection};
 pub use repositories::{
     IndexFile, ListedRepository, RepositoryLineError, RepositoryReader, SubstituteError,
     local_path, substitute,

@@ -39,17 +39,17 @@ pub struct IndexDraft {
     pub pkgname_spec: String,
     /// Whether to list v3 packages with the first 20 bytes of their identity only: `--hash sha256-160`.
     pub short_hashes: bool,
-    writer: ValueWriter,
-    packages: Vec<Listed>,
+    pub(super) writer: ValueWriter,
+    pub(super) packages: Vec<Listed>,
 }
 
 /// A package in the index, and what it is sorted by.
 #[derive(Debug)]
-struct Listed {
-    name: Vec<u8>,
-    version: String,
-    hashes: Vec<u8>,
-    value: Value,
+pub(super) struct Listed {
+    pub(super) name: Vec<u8>,
+    pub(super) version: String,
+    pub(super) hashes: Vec<u8>,
+    pub(super) value: Value,
 }
 
 impl IndexDraft {
@@ -190,7 +190,10 @@ impl IndexDraft {
             };
             let refused = |text: String| IndexDraftError::Line { line: at + 1, text };
             if !info.get(*slot).is_null() {
-                return Err(refused(line.to_owned()));
+                return Err(IndexDraftError::Twice {
+                    line: at + 1,
+                    key: key.to_owned(),
+                });
             }
             match slot
                 .checked_sub(DEPENDS)
@@ -306,12 +309,20 @@ fn words(slot: usize, text: &str) -> Result<Vec<Atom>, String> {
 #[derive(Debug, thiserror::Error)]
 pub enum IndexDraftError {
     /// A line of `.PKGINFO` or of an index that cannot be taken over.
-    #[error("line {line}: {text:?} cannot be listed, or is there twice")]
+    #[error("line {line}: {text:?} cannot be listed")]
     Line {
         /// Counted from 1.
         line: usize,
         /// What is wrong in it.
         text: String,
+    },
+    /// A key of `.PKGINFO` that is there twice, and must not be.
+    #[error("line {line}: {key:?} is there twice")]
+    Twice {
+        /// Counted from 1.
+        line: usize,
+        /// The key.
+        key: String,
     },
     /// A v3 package that cannot be read.
     #[error("what {name:?} says of itself cannot be copied")]

@@ -18,6 +18,7 @@
 
 mod error;
 mod make;
+mod older;
 mod place;
 mod record;
 mod v2;
@@ -33,6 +34,7 @@ use crate::ustar::BLOCK;
 
 pub use error::IndexError;
 pub use make::{IndexDraft, IndexDraftError};
+pub use older::OlderIndex;
 pub use place::PlaceError;
 pub use record::{Record, RecordError, RecordProblem, Uninstallable};
 pub(crate) use record::{atoms, decimal, low_16_bits, number};

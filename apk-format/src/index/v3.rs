@@ -13,6 +13,15 @@ use crate::signature::{KeyRing, Trust};
 
 /// Reads an index to its end and checks its signature before looking at a record.
 pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
+    index(&read_values(reader, keys, trust)?)
+}
+
+/// Reads the values to the end of the file, and checks their signature.
+pub(super) fn read_values(
+    reader: impl Read,
+    keys: &KeyRing,
+    trust: Trust,
+) -> Result<Vec<u8>, IndexError> {
     let mut blocks = Blocks::open(reader)?;
     let schema = blocks.schema();
     if schema != Schema::INDEX {
@@ -29,12 +38,14 @@ pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<In
         signatures.add(blocks.payload(adb::LENGTH_LIMIT)?);
     }
     signatures.verify(schema, &values, keys, trust)?;
-    let adb = Adb::new(&values).map_err(|source| SchemaError::value("index", source))?;
-    index(IndexView::new(adb, adb.root())?, values.len())
+    Ok(values)
 }
 
-fn index(view: IndexView<'_>, length: usize) -> Result<Index, IndexError> {
-    let mut budget = Budget::for_payload(length);
+/// What the values mean.
+pub(super) fn index(values: &[u8]) -> Result<Index, IndexError> {
+    let adb = Adb::new(values).map_err(|source| SchemaError::value("index", source))?;
+    let view = IndexView::new(adb, adb.root())?;
+    let mut budget = Budget::for_payload(values.len());
     let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let packages = view.packages()?;
     let record = |value| record(InfoView::new(packages.adb(), value)?, &mut budget);

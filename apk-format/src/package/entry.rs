@@ -147,6 +147,9 @@ pub enum PathError {
     /// It is longer than any system would take.
     #[error("it is longer than {PATH_LIMIT} bytes, or a component longer than {NAME_LIMIT}")]
     TooLong,
+    /// It begins with a dot at the top level, where v2 packages have what is not installed.
+    #[error("it begins with a dot, as only what belongs to a v2 package itself does")]
+    Hidden,
     /// The target of a link is no path.
     #[error("the target of the link is empty, too long, or not UTF-8")]
     Target,
@@ -162,7 +165,7 @@ const PATH_LIMIT: usize = 4095;
 const NAME_LIMIT: usize = 255;
 
 /// Whether an entry belongs to the package alone. `./x` and `../x` do not: they are paths, and bad ones.
-fn is_hidden(name: &[u8]) -> bool {
+pub(super) fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") && !name.starts_with(b"./") && !name.starts_with(b"../") && name != b".."
 }
 

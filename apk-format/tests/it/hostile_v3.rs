@@ -520,6 +520,27 @@ fn bombs_end_early() {
     );
 }
 
+/// The level in the header is for information only, and anything may stand there.
+#[test]
+fn levels_that_do_not_exist_do_no_harm() {
+    for name in [
+        "hello-deflate6.apk",
+        #[cfg(feature = "zstd")]
+        "hello-two-signatures-zstd.apk",
+    ] {
+        let mut bytes = sample(name);
+        for level in [0, 1, 9, 10, 11, 23, 128, 255] {
+            bytes[5] = level;
+            let again = resign(&bytes[..], Vec::new(), None, &[], false).unwrap();
+            assert_eq!(
+                read(&again, &KeyRing::new(), Trust::AllowUntrusted),
+                Ok(11),
+                "{level}"
+            );
+        }
+    }
+}
+
 #[test]
 fn signatures_are_few_and_short() {
     let tiny = sample("tiny-unsigned.apk");

@@ -182,6 +182,21 @@ fn what_cannot_be_made_is_refused() {
     assert!(matches!(error, DraftError::Content { path, .. } if path == "top"));
     let error = refused(&|draft| draft.entries.retain(|entry| entry.path != "usr/bin/z"));
     assert!(matches!(error, DraftError::Link { target, .. } if target == "usr/bin/z"));
+    for (path, reason) in [
+        ("../x", "it has an empty, \".\" or \"..\" component"),
+        ("/x", "it is absolute"),
+        ("x/", "it has an empty, \".\" or \"..\" component"),
+        (
+            ".x",
+            "it begins with a dot, as only what belongs to a v2 package itself does",
+        ),
+    ] {
+        let error = refused(&|draft| draft.entries[0].path = path.to_owned());
+        assert_eq!(
+            error.to_string(),
+            format!("the entry {path:?} is refused: {reason}")
+        );
+    }
     let ec = fixtures::bytes("samples/keys/sample-ec.key");
     let ec = PrivateKey::from_pem("ec.pub", &ec).unwrap();
     assert!(matches!(

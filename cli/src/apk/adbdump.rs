@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use apk_format::adb::block::BlockError;
 use apk_format::adb::dump::{DumpError, Format, dump};
 
 use super::applet::Applet;
@@ -47,13 +46,7 @@ fn run(session: &mut Session, files: &[String]) -> Code {
 
 fn words(error: &DumpError) -> String {
     match error {
-        // What is no stream that apk can decompress has no header either.
-        DumpError::Block(BlockError::Read { offset: 0, source })
-            if source.raw_os_error().is_none() =>
-        {
-            phrases::block(&BlockError::Magic)
-        }
-        DumpError::Block(error) => phrases::block(error),
+        DumpError::Block(error) => phrases::frame(error),
         DumpError::Value(_) => phrases::ADB_BLOCK.to_owned(),
         DumpError::Write(error) => phrases::system(error),
     }

@@ -11,6 +11,8 @@ pub(super) struct Applet {
     pub(super) options: &'static [Opt],
     /// Whether it takes the options of queries as well.
     pub(super) queries: bool,
+    /// Whether it takes the options of what makes files as well.
+    pub(super) makes: bool,
     /// Whether empty operands are left out.
     pub(super) drops_empty: bool,
     /// What it looks at, unless options say otherwise.
@@ -29,6 +31,7 @@ impl Applet {
         name: "",
         options: &[],
         queries: false,
+        makes: false,
         drops_empty: false,
         parts: Parts::NONE,
         prepare: |_| {},

@@ -154,12 +154,12 @@ fn in_words(error: &IndexingError) -> String {
     match error {
         // A package is expected here, so that what is none is no index either.
         IndexingError::Package(PackageError::NotControl { .. }) => {
-            "file format not supported (in this applet)".to_owned()
+            phrases::NOT_SUPPORTED.to_owned()
         }
         IndexingError::Package(error) => phrases::package(error),
         IndexingError::Signature(error) => phrases::signature(error).to_owned(),
         IndexingError::Dependency(_) => phrases::PACKAGE_FORMAT.to_owned(),
-        IndexingError::Version3 => "file format not supported (in this applet)".to_owned(),
+        IndexingError::Version3 => phrases::NOT_SUPPORTED.to_owned(),
     }
 }
 

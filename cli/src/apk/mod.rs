@@ -7,12 +7,13 @@
 //! | [`applet`] | what a command is; a file for each |
 //! | [`session`] | one run: what was said, what was opened |
 //! | [`query`] | the options that queries share |
+//! | [`generation`] | the options that makers of files share, and how files are written |
 //! | [`serialize`] | plain, JSON, YAML |
 //! | [`phrases`] | errors in apk's words |
 //! | [`out`] | answers, warnings, errors |
 //!
-//! Nothing here changes a root. What apk has and this has not is refused by name ([`MISSING`]). A command for v3 files
-//! (`adbdump`, `adbsign`, `mkndx`, `mkpkg`) gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
+//! Nothing here changes a root. What apk has and this has not is refused by name ([`MISSING`]). A command that is
+//! added gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
 //!
 //! | exit code | |
 //! |---|---|
@@ -22,14 +23,17 @@
 
 mod adbdump;
 mod applet;
+mod audit;
 mod dot;
 mod extract;
 mod fetch;
+mod generation;
 mod globals;
 mod index;
 mod info;
 mod list;
 mod manifest;
+mod mkndx;
 mod options;
 mod out;
 mod phrases;
@@ -87,6 +91,7 @@ const FAILURE: u8 = 99;
 /// The commands that are here, in alphabetical order.
 const APPLETS: &[Applet] = &[
     adbdump::APPLET,
+    audit::APPLET,
     dot::APPLET,
     extract::APPLET,
     fetch::APPLET,
@@ -94,6 +99,7 @@ const APPLETS: &[Applet] = &[
     info::APPLET,
     list::APPLET,
     manifest::APPLET,
+    mkndx::APPLET,
     policy::APPLET,
     query::APPLET,
     search::APPLET,
@@ -103,8 +109,8 @@ const APPLETS: &[Applet] = &[
 
 /// The commands of apk-tools 3.0.6 that are not here.
 const MISSING: &[&str] = &[
-    "adbgen", "adbsign", "add", "audit", "cache", "convdb", "convndx", "del", "fix", "mkndx",
-    "mkpkg", "stats", "update", "upgrade",
+    "adbgen", "adbsign", "add", "cache", "convdb", "convndx", "del", "fix", "mkpkg", "stats",
+    "update", "upgrade",
 ];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {
@@ -114,10 +120,10 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
         (applet.prepare)(session);
     }
     let options = applet.map_or(&[][..], |applet| applet.options);
-    let shared = if applet.is_some_and(|applet| applet.queries) {
-        query::OPTIONS
-    } else {
-        &[]
+    let shared = match applet {
+        Some(applet) if applet.queries => query::OPTIONS,
+        Some(applet) if applet.makes => generation::OPTIONS,
+        _ => &[],
     };
     let groups: [&[Opt]; 3] = [globals::OPTIONS, options, shared];
     let mut operands = Vec::new();
@@ -171,8 +177,12 @@ fn set(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Resu
             session.own.push((name, said.clone()));
             applet.is_none_or(|applet| (applet.set)(session, name, &said))
         }
+        _ if applet.is_some_and(|applet| applet.makes) => generation::set(session, name, &said),
         _ => query::set(session, name, &said),
     };
+    if let Some(code) = session.ended {
+        return Err(code);
+    }
     if accepted {
         return Ok(());
     }
@@ -255,6 +265,9 @@ fn help(session: &mut Session, applet: Option<&Applet>) {
             usage(out, "Options of the command", applet.options);
             if applet.queries {
                 usage(out, "Options of queries", query::OPTIONS);
+            }
+            if applet.makes {
+                usage(out, "Options of what makes files", generation::OPTIONS);
             }
         }
         None => {

@@ -13,12 +13,15 @@ pub(super) const UNTRUSTED: &str = "UNTRUSTED signature";
 pub(super) const BAD_SIGNATURE: &str = "BAD signature";
 pub(super) const INVALID: &str = "file format is invalid or inconsistent";
 pub(super) const OBSOLETE: &str = "file format is obsolete (e.g. missing embedded checksum)";
+pub(super) const NOT_SUPPORTED: &str = "file format not supported (in this applet)";
 pub(super) const ENDS_EARLY: &str = "unexpected end of file";
 pub(super) const PACKAGE_FORMAT: &str = "v2 package format error";
 pub(super) const PACKAGE_INTEGRITY: &str = "v2 package integrity error";
 const DATABASE_FORMAT: &str = "v2 database format error";
-const DEPENDENCY_FORMAT: &str = "dependency format is invalid";
+pub(super) const DEPENDENCY_FORMAT: &str = "dependency format is invalid";
 const VERSION_FORMAT: &str = "package version is invalid";
+pub(super) const ADB_PACKAGE_FORMAT: &str = "ADB package format";
+pub(super) const KEY_FORMAT: &str = "cryptographic key format not recognized";
 pub(super) const ADB_BLOCK: &str = "ADB block error";
 const ADB_SCHEMA: &str = "ADB schema error";
 const ADB_SIGNATURE: &str = "ADB signature block error";
@@ -130,6 +133,16 @@ pub(super) fn block(error: &BlockError) -> String {
         BlockError::Read { source, .. } => stream(source),
         BlockError::Magic => "ADB header error".to_owned(),
         _ => ADB_BLOCK.to_owned(),
+    }
+}
+
+/// Why a file is no v3 file, or a broken one. What is no stream that apk can decompress has no header either.
+pub(super) fn frame(error: &BlockError) -> String {
+    match error {
+        BlockError::Read { offset: 0, source } if source.raw_os_error().is_none() => {
+            block(&BlockError::Magic)
+        }
+        other => block(other),
     }
 }
 

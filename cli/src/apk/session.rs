@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use apk_format::Trust;
+use apk_format::adb::compression::Compression;
 use apk_format::database::RepositoryLineError;
+use apk_format::{PrivateKey, Trust};
 use composer::inventory::Inventory;
 use composer::inventory::PackageId;
 use composer::inventory::open::{
@@ -70,7 +71,6 @@ impl Parts {
 }
 
 /// What was said, and what was opened.
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) out: Out,
     pub(super) globals: Globals,
@@ -79,6 +79,12 @@ pub(super) struct Session {
     pub(super) format: Format,
     /// The field that is summarized instead of listing packages.
     pub(super) summarize: bool,
+    /// How files that are made are compressed, if that was said.
+    pub(super) compression: Option<Compression>,
+    /// With what they are signed.
+    pub(super) sign_keys: Vec<PrivateKey>,
+    /// Set by an option that ends the run after it has said why.
+    pub(super) ended: Option<Code>,
     /// The command's own options, in order.
     pub(super) own: Vec<(&'static str, Said)>,
     pub(super) root: Option<Root>,
@@ -94,6 +100,9 @@ impl Session {
             spec: Spec::default(),
             format: Format::Plain,
             summarize: false,
+            compression: None,
+            sign_keys: Vec::new(),
+            ended: None,
             own: Vec::new(),
             root: None,
             inventory: Inventory::default(),

@@ -14,11 +14,10 @@ pub(super) mod statistics;
 use std::path::Path;
 
 use clap::Args;
-use ostree_store::checksum::CommitId;
+use ostree_store::checksum::{CommitId, DirTreeId};
 use ostree_store::repo::{Repo, RepoMode};
-use ostree_store::tree::diff::{DirTreesOnly, Side, diff};
-use ostree_store::tree::import_dir::import_dir;
-use ostree_store::tree::modify::Modifier;
+use ostree_store::tree::diff::{Side, diff};
+use ostree_store::tree::on_disk::OnDisk;
 use serde::Serialize;
 
 use self::statistics::Statistics;
@@ -121,46 +120,42 @@ fn changes(
     first: &str,
     second: &str,
 ) -> Result<Vec<Change>, Failure> {
-    let on_disk = DirTreesOnly::default();
+    let first = Operand::read(repo, first, |path| args.directory(repo, path))?;
     // ostree gives new owners to the second side only, also where both are directories.
-    let first = Operand::read(&args.modifier(repo, None), repo, first, &on_disk)?;
-    let second = Operand::read(&args.modifier(repo, Some(args)), repo, second, &on_disk)?;
-    let found = diff(first.side, second.side)?;
+    let second = Operand::read(repo, second, |path| {
+        args.directory(repo, path).owned_by(
+            args.owner_uid.and_then(|uid| u32::try_from(uid).ok()),
+            args.owner_gid.and_then(|gid| u32::try_from(gid).ok()),
+        )
+    })?;
+    let found = diff(first.side(repo), second.side(repo))?;
     let tell = |change, slash: &'static str, paths: Vec<String>| {
         paths.into_iter().map(move |path| Change {
             change,
             path: format!("{slash}{path}"),
         })
     };
-    Ok(tell("modified", first.slash, found.modified)
-        .chain(tell("deleted", first.slash, found.removed))
-        .chain(tell("added", second.slash, found.added))
+    Ok(tell("modified", first.slash(), found.modified)
+        .chain(tell("deleted", first.slash(), found.removed))
+        .chain(tell("added", second.slash(), found.added))
         .collect())
 }
 
 /// One of the two things to compare.
-struct Operand<'a> {
-    side: Side<'a>,
-    /// What stands before its paths.
-    slash: &'static str,
+enum Operand {
+    Commit(DirTreeId),
+    Directory(OnDisk),
 }
 
-impl<'a> Operand<'a> {
+impl Operand {
     fn read(
-        modifier: &Modifier,
-        repo: &'a Repo,
+        repo: &Repo,
         text: &str,
-        on_disk: &'a DirTreesOnly,
-    ) -> Result<Operand<'a>, Failure> {
+        directory: impl Fn(&Path) -> OnDisk,
+    ) -> Result<Operand, Failure> {
         if !text.starts_with('/') && !text.starts_with("./") {
             let commit = repo.commit(&repo.resolve(text)?)?;
-            return Ok(Operand {
-                side: Side {
-                    source: repo,
-                    tree: commit.root_tree,
-                },
-                slash: "/",
-            });
+            return Ok(Operand::Commit(commit.root_tree));
         }
         let path = without_dots(Path::new(text));
         let found = path.symlink_metadata().within(format_args!(
@@ -173,32 +168,39 @@ impl<'a> Operand<'a> {
                 path.display()
             )));
         }
-        let tree = import_dir(Path::new(text), modifier, on_disk)?;
-        let (tree, _) = tree.write(on_disk)?;
-        Ok(Operand {
-            side: Side {
-                source: on_disk,
-                tree,
+        Ok(Operand::Directory(directory(Path::new(text))))
+    }
+
+    fn side<'a>(&'a self, repo: &'a Repo) -> Side<'a> {
+        match self {
+            Operand::Commit(tree) => Side::Stored {
+                source: repo,
+                tree: *tree,
             },
-            slash: "",
-        })
+            Operand::Directory(dir) => Side::OnDisk(dir),
+        }
+    }
+
+    /// What stands before its paths.
+    fn slash(&self) -> &'static str {
+        match self {
+            Operand::Commit(_) => "/",
+            Operand::Directory(_) => "",
+        }
     }
 }
 
 impl DiffArgs {
-    /// How a directory on disk is looked at; `owners` tells whose files it has. Where the repository keeps no xattrs
-    /// nobody has any.
-    fn modifier(&self, repo: &Repo, owners: Option<&DiffArgs>) -> Modifier {
-        let number = |number: i64| u32::try_from(number).ok();
+    /// How a directory on disk is looked at. Where the repository keeps no xattrs nobody has any.
+    fn directory(&self, repo: &Repo, path: &Path) -> OnDisk {
         let disabled = matches!(
             repo.config().get("core", "disable-xattrs"),
             Some("true" | "1")
         );
-        Modifier {
-            uid: owners.and_then(|args| number(args.owner_uid?)),
-            gid: owners.and_then(|args| number(args.owner_gid?)),
-            no_xattrs: self.no_xattrs || disabled || repo.mode() == RepoMode::BareUserOnly,
-            ..Modifier::default()
+        let dir = OnDisk::new(path);
+        if self.no_xattrs || disabled || repo.mode() == RepoMode::BareUserOnly {
+            return dir.without_xattrs();
         }
+        dir
     }
 }

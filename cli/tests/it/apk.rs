@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The version that the recordings are of.
-const VERSION: &str = "3.0.6";
+pub(crate) const VERSION: &str = "3.0.6";
 
 /// A root with the demo's packages, repositories with newer and stranger ones, single package files.
 fn material(dir: &Path) {
@@ -32,12 +32,13 @@ fn material(dir: &Path) {
         fs::create_dir(dir.join(format!("out{number}"))).unwrap();
     }
     tampered(dir);
+    making(dir);
     fs::write(dir.join("wrong-list"), "nonsense /x\n/y\n").unwrap();
     fs::write(dir.join("wrong-variable"), "/x/${none}\n").unwrap();
 }
 
 /// The root that apk 2.14.10 made of the demo.
-fn root(dir: &Path) {
+pub(crate) fn root(dir: &Path) {
     let recorded = fixtures::path("recorded/apk-2.14.10/demo-server-x86_64");
     let root = dir.join("root");
     for sub in [
@@ -180,6 +181,17 @@ fn tampered(dir: &Path) {
     fs::remove_file(files.join("absent-1.apk")).unwrap();
 }
 
+/// What packages and indexes are made of: v3 files, keys, an older index.
+fn making(dir: &Path) {
+    copy_dir(&fixtures::path("samples/v3"), &dir.join("v3"));
+    copy_dir(&fixtures::path("samples/keys"), &dir.join("keys"));
+    for number in 11..=20 {
+        fs::create_dir(dir.join(format!("out{number}"))).unwrap();
+    }
+    let twice = Forge::package("twice", "1").info_line("pkgdesc = once more");
+    fs::write(dir.join("twice.apk"), twice.build(&Key::demo())).unwrap();
+}
+
 /// Package files, good and faulty.
 fn packages(dir: &Path) {
     let good = || {
@@ -230,6 +242,7 @@ const SESSIONS: &[(&str, &str, &str)] = &[
     ("extract", "-p root", include_str!("apk/extract.txt")),
     ("fetch", "-p root -X more", include_str!("apk/fetch.txt")),
     ("index", "-p root", include_str!("apk/index.txt")),
+    ("mkndx", "-p root", include_str!("apk/mkndx.txt")),
     (
         "repositories",
         "-p root",
@@ -237,13 +250,13 @@ const SESSIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// The words of a line: separated by spaces, unless single quotes hold them together; `DIR` is the directory.
-fn words(line: &str, dir: &Path) -> Vec<String> {
+pub(crate) fn words(line: &str, dir: &Path) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('\'').enumerate() {
         if at % 2 == 1 {
@@ -281,7 +294,7 @@ fn transcript(dir: &Path, begin: &str, text: &str, ask: impl Fn(&[String]) -> An
             .lines()
             .map(|line| format!("! {line}\n"))
             .collect();
-        let code = answer.code.unwrap();
+        let code = answer.code.unwrap_or_else(|| panic!("{line}: killed"));
         said.push_str(&format!(
             "$ apk {line}\n{}{errors}[{code}]\n",
             answer.stdout
@@ -305,11 +318,11 @@ fn tree(dir: &Path) -> String {
     below.map(without_owner).collect()
 }
 
-fn recording(name: &str) -> PathBuf {
+pub(crate) fn recording(name: &str) -> PathBuf {
     fixtures::root().join(format!("recorded/apk-{VERSION}/cli/{name}.txt"))
 }
 
-fn our_apk(dir: &Path, words: &[String]) -> Answer {
+pub(crate) fn our_apk(dir: &Path, words: &[String]) -> Answer {
     let mut command = apk_ostree(dir);
     command
         .arg("apk")

@@ -7,6 +7,7 @@
 )]
 
 mod apk;
+mod apk_audit;
 mod apk_extract;
 mod checkout;
 mod checksum;
@@ -18,11 +19,14 @@ mod compared;
 mod compose;
 mod config;
 mod damage;
+mod diff_special;
 mod differential;
+mod edge_cases;
 mod edge_commit;
 mod errors;
 mod export;
 mod faces;
+mod glib_words;
 mod hostile;
 mod interrupted;
 mod json;

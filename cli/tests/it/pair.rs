@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 /// Our command under its own name, not yet given arguments.
@@ -80,6 +81,7 @@ pub(crate) struct Pair {
     peer: Peer,
     dir: TempDir,
     environment: Vec<(&'static str, &'static str)>,
+    damaged: AtomicBool,
 }
 
 impl Pair {
@@ -95,7 +97,14 @@ impl Pair {
             peer,
             dir,
             environment: Vec::new(),
+            damaged: AtomicBool::new(false),
         })
+    }
+
+    /// Says that the test damages our repositories and not theirs, so that the real tool need not check them at the
+    /// end.
+    pub(crate) fn damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// The version of the real tool.
@@ -205,6 +214,29 @@ impl Pair {
             if links { table } else { without_links(&table) }
         };
         similar(&listing(self.ours()), &listing(self.theirs()), name);
+    }
+}
+
+/// The real tool checks every repository that we wrote. One that it finds broken is a fault of ours, unless it finds
+/// the same of its own: then the test meant it.
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.damaged.load(Ordering::Relaxed) {
+            return;
+        }
+        let check = |dir: &Path| self.peer.run_in(dir, ["fsck", "-q", "--repo=."]);
+        for entry in std::fs::read_dir(self.ours()).unwrap() {
+            let ours = entry.unwrap().path();
+            if !ours.join("config").is_file() || !ours.join("objects").is_dir() {
+                continue;
+            }
+            let found = check(&ours);
+            let theirs = self.theirs().join(ours.file_name().unwrap());
+            if found.code != Some(0) && (!theirs.is_dir() || check(&theirs).code == Some(0)) {
+                let words = found.stderr_text();
+                panic!("the real ostree finds {} broken: {words}", ours.display());
+            }
+        }
     }
 }
 

@@ -145,6 +145,7 @@ fn a_parent_that_is_none_is_an_error() {
     let Some(pair) = pair("archive", "archive") else {
         return;
     };
+    pair.damaged();
     pair.same(&["--repo=c", "config", "set", "core.parent", "/nowhere"]);
     pair.same(&["--repo=c", "refs"]);
     pair.in_both(|dir| fs::create_dir_all(dir.join("q/objects")).unwrap());

@@ -350,6 +350,7 @@ fn missing_directories_end_a_prune_unless_the_commit_is_partial() {
 #[test]
 fn refs_that_cannot_be_read_end_a_prune() {
     let Some(pair) = pair("archive") else { return };
+    pair.damaged();
     fs::write(pair.ours().join("r/refs/heads/main"), "").unwrap();
     let before = files(&pair.ours().join("r"));
     let failure = pair.ask_us(&["prune", "--repo=r", "--refs-only"]).failure();

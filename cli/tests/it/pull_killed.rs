@@ -50,7 +50,7 @@ fn sources(dir: &Path, name: &str) {
         let tree = root.display().to_string();
         for mode in ["archive", "bare-user"] {
             let repo = format!("--repo={name}-{mode}");
-            let subject = format!("-s{version}");
+            let subject = format!("--subject={version}");
             let words = [
                 "commit",
                 &repo,

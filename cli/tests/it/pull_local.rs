@@ -448,6 +448,7 @@ fn what_the_source_lacks_is_named() {
 #[test]
 fn corrupt_objects_do_not_spread() {
     let Some(pair) = pair() else { return };
+    pair.damaged();
     for (kind, linked_is_hashed) in [("dirmeta", true), ("file", false)] {
         let from = format!("s-{kind}");
         source(&pair, &from, "bare-user");

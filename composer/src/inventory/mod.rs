@@ -507,11 +507,7 @@ impl Inventory {
     #[must_use]
     pub fn owner(&self, path: &str) -> Option<PackageId> {
         let path = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
-        let has_dir = |id: &PackageId| self.dirs(*id).any(|dir| dir.path == path);
-        let owner_of_dir = self
-            .packages()
-            .filter(has_dir)
-            .reduce(|a, b| self.dir_owner(a, b));
+        let owner_of_dir = self.directory_owner(path);
         if owner_of_dir.is_some() {
             return owner_of_dir;
         }
@@ -522,6 +518,13 @@ impl Inventory {
         })
     }
 
+    fn directory_owner(&self, path: &str) -> Option<PackageId> {
+        let has_dir = |id: &PackageId| self.dirs(*id).any(|dir| dir.path == path);
+        self.packages()
+            .filter(has_dir)
+            .reduce(|a, b| self.dir_owner(a, b))
+    }
+
     fn dirs(&self, package: PackageId) -> impl Iterator<Item = &InstalledDir> {
         let installed = self[package].installed.as_ref();
         installed
@@ -530,7 +533,7 @@ impl Inventory {
     }
 
     /// Which of two packages decides on a directory of both: apk 3's rule.
-    fn dir_owner(&self, a: PackageId, b: PackageId) -> PackageId {
+    pub(crate) fn dir_owner(&self, a: PackageId, b: PackageId) -> PackageId {
         let priority = |id: PackageId| {
             let installed = self[id].installed.as_ref();
             installed.map_or(0, |installed| installed.replaces_priority)

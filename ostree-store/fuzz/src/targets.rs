@@ -9,7 +9,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ostree_store::checksum::{Checksum, CommitId, FileId};
 use ostree_store::gvariant::{Dict, Type, Value};
-use ostree_store::object::{Checksummer, Commit, DirMeta, DirTree, FileHeader, ObjectKind, ParseError, sizes};
+use ostree_store::object::{
+    Checksummer, Commit, DirMeta, DirTree, FileHeader, ObjectKind, ParseError, sizes,
+};
 use ostree_store::repo::{CollectionId, Config, RefName, Repo, RepoMode, Summary};
 use ostree_store::tree::Tree;
 use ostree_store::tree::import_tar::{TarOptions, import_tar};
@@ -40,7 +42,11 @@ pub const TARGETS: &[Target] = &[
 pub fn commit(bytes: &[u8]) {
     if let Ok(commit) = Commit::parse(bytes) {
         assert_eq!(commit.encode(), bytes);
-        let _ = (commit.version(), commit.content_checksum(), sizes::parse(&commit.metadata));
+        let _ = (
+            commit.version(),
+            commit.content_checksum(),
+            sizes::parse(&commit.metadata),
+        );
     }
 }
 
@@ -70,7 +76,8 @@ pub fn file_header(bytes: &[u8]) {
             }
         }
         [_, meta @ ..] => {
-            let parsed = FileHeader::parse_bare_user(meta, || Ok::<_, ParseError>("target".to_owned()));
+            let parsed =
+                FileHeader::parse_bare_user(meta, || Ok::<_, ParseError>("target".to_owned()));
             if let Ok(parsed) = parsed {
                 assert_eq!(parsed.bare_user_meta(), meta);
             }
@@ -81,7 +88,10 @@ pub fn file_header(bytes: &[u8]) {
 
 /// A type as text, a NUL, and a value of it.
 pub fn value(bytes: &[u8]) {
-    let nul = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let nul = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
     let (of, bytes) = bytes.split_at(nul);
     let (Ok(of), bytes) = (str::from_utf8(of), bytes.get(1..).unwrap_or_default()) else {
         return;
@@ -98,13 +108,18 @@ pub fn value(bytes: &[u8]) {
 
 /// GVariant's text format: what is printed of a value is read as the same value.
 pub fn value_text(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
     match Value::parse_text(text) {
         Ok(value) => {
             let printed = value.to_string();
             let again = Value::parse_text(&printed);
             assert_eq!(again.map(|again| again.to_string()), Ok(printed));
-            assert_eq!(Value::parse(&value.type_of(), &value.encode()).map(|value| value.encode()), Ok(value.encode()));
+            assert_eq!(
+                Value::parse(&value.type_of(), &value.encode()).map(|value| value.encode()),
+                Ok(value.encode())
+            );
         }
         Err(error) => drop(error.to_string()),
     }
@@ -126,25 +141,42 @@ pub fn summary(bytes: &[u8]) {
 
 /// What is written of a configuration is read as the same one.
 pub fn config(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else { return };
-    let Ok(config) = Config::parse(text) else { return };
-    // Comments may change places.
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(config) = Config::parse(text) else {
+        return;
+    };
+    // Comments may change places, and each reading takes a carriage return from the end of a line, as GLib's does.
     let settings = |config: &Config| -> Vec<String> {
         let written = config.to_string();
-        let lines = written.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.map(str::to_owned).collect()
+        let lines = written
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect()
     };
     let again = Config::parse(&config.to_string());
     assert_eq!(again.as_ref().map(settings), Ok(settings(&config)));
     for key in ["mode", "fsync", "min-free-space-size"] {
-        let _ = (config.string("core", key), config.strings("core", key), config.flag("fsync", true));
-        let _ = (config.number("core", key, 0), config.unsigned("core", key, 0));
+        let _ = (
+            config.string("core", key),
+            config.strings("core", key),
+            config.flag("fsync", true),
+        );
+        let _ = (
+            config.number("core", key, 0),
+            config.unsigned("core", key, 0),
+        );
     }
     let _ = config.remotes().count();
 }
 
 pub fn ref_name(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(name) = text.parse::<RefName>() {
         assert_eq!(name.to_string(), text);
         let parts = name.name().split('/');
@@ -153,7 +185,9 @@ pub fn ref_name(bytes: &[u8]) {
 }
 
 pub fn collection(bytes: &[u8]) {
-    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(id) = text.parse::<CollectionId>() {
         assert_eq!(id.as_str(), text);
         assert!(!text.contains('/'));
@@ -163,8 +197,15 @@ pub fn collection(bytes: &[u8]) {
 /// A repository for those that need files; one for the process, so they take turns.
 static GROUND: LazyLock<Mutex<(tempfile::TempDir, Repo)>> = LazyLock::new(|| {
     let memory = PathBuf::from("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    let dir = tempfile::Builder::new().prefix("ostree-store-fuzz-").tempdir_in(parent).expect("a directory");
+    let parent = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    let dir = tempfile::Builder::new()
+        .prefix("ostree-store-fuzz-")
+        .tempdir_in(parent)
+        .expect("a directory");
     let repo = Repo::create(&dir.path().join("r"), RepoMode::Archive).expect("a repository");
     Mutex::new((dir, repo))
 });
@@ -185,7 +226,9 @@ pub fn ref_file(bytes: &[u8]) {
 /// What a user types for a commit.
 pub fn revision(bytes: &[u8]) {
     let ground = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(commit) = ground.1.resolve(text) {
         assert_eq!(commit.to_string(), text);
     }
@@ -209,8 +252,13 @@ pub fn filez(bytes: &[u8]) {
 
 /// An archive, plain or compressed; the last bit of the first byte says whether parents are made.
 pub fn tar(bytes: &[u8]) {
-    let Some((first, archive)) = bytes.split_first() else { return };
-    let options = TarOptions { autocreate_parents: first & 1 == 1, ..TarOptions::default() };
+    let Some((first, archive)) = bytes.split_first() else {
+        return;
+    };
+    let options = TarOptions {
+        autocreate_parents: first & 1 == 1,
+        ..TarOptions::default()
+    };
     let mut tree = Tree::default();
     if import_tar(&mut tree, archive, &options, &Checksummer, &Checksummer).is_ok() {
         let _ = tree.write(&Checksummer);

@@ -22,8 +22,7 @@ pub enum Type {
 
 impl Type {
     /// The boundary, in bytes, on which values of this type start.
-    #[must_use]
-    pub fn align(&self) -> usize {
+    pub(crate) fn align(&self) -> usize {
         match self {
             Type::Basic(b'n' | b'q') => 2,
             Type::Basic(b'i' | b'u' | b'h') => 4,
@@ -46,8 +45,7 @@ impl Type {
     }
 
     /// The size in bytes of every value of this type, if they are all the same.
-    #[must_use]
-    pub fn fixed_size(&self) -> Option<usize> {
+    pub(crate) fn fixed_size(&self) -> Option<usize> {
         match self {
             Type::Basic(b'y' | b'b') => Some(1),
             Type::Basic(b'n' | b'q') => Some(2),

@@ -15,8 +15,8 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::object_dir::relative_path;
 use super::object_file::{create, set_mode};
-use super::objects::relative_path;
 use super::stage::Place;
 use super::{ReadError, Repo, RepoMode, Transaction};
 use crate::checksum::Checksum;

@@ -4,8 +4,7 @@
 
 use std::path::Path;
 
-use super::refs::temporary_name;
-use super::{RefError, RefName, Repo};
+use super::{RefError, RefName, Repo, small_file};
 
 impl Repo {
     /// Makes `alias` another name of the ref `target`, or lets it be one of another ref than before.
@@ -34,9 +33,10 @@ impl Repo {
         }
         self.refuse_cycle(alias, target)?;
         let up = "../".repeat(alias.name().matches('/').count());
-        let temporary = temporary_name(&self.path().join("tmp"));
-        let made = std::os::unix::fs::symlink(format!("{up}{target}"), &temporary);
-        self.put_in_place(&temporary, alias, made)?;
+        let (temporary, ()) = small_file::at_new_name(&self.path().join("tmp"), |path| {
+            std::os::unix::fs::symlink(format!("{up}{target}"), path)
+        })?;
+        self.put_in_place(&temporary, alias)?;
         self.refs_changed()
     }
 

@@ -4,7 +4,7 @@
 //! ends in between leaves a commit that is known to be incomplete.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Partial, Repo, Transaction};
@@ -38,11 +38,6 @@ impl Arrivals {
         for commit in partial.iter() {
             repo.mark_partial(commit, Partial::NotFetched)?;
         }
-        if repo.fsync {
-            File::open(&state)
-                .and_then(|dir| dir.sync_all())
-                .at("sync", &state)?;
-        }
-        Ok(())
+        repo.sync_dirs([&state])
     }
 }

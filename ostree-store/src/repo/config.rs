@@ -195,7 +195,7 @@ impl Config {
     }
 
     /// Sets a key to a list of strings.
-    pub fn set_strings(
+    pub(crate) fn set_strings(
         &mut self,
         group: &str,
         key: &str,
@@ -234,8 +234,7 @@ impl Config {
     }
 
     /// The group of a remote's settings.
-    #[must_use]
-    pub fn remote_group(remote: &str) -> String {
+    pub(crate) fn remote_group(remote: &str) -> String {
         format!("remote \"{remote}\"")
     }
 

@@ -4,22 +4,21 @@
 //! not at all, and a transaction replaces it after the commit is visible and before any ref moves.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::object_dir::relative_path;
 use super::object_file::{create, set_mode};
-use super::objects::relative_path;
 use super::stage::Stage;
-use super::{Repo, RepoError, Transaction};
+use super::{Repo, RepoError, Transaction, small_file};
 use crate::checksum::CommitId;
 use crate::gvariant::{Dict, NotNormal};
 use crate::path_error::{At, PathError};
 
-/// The largest file that is read, in bytes: as for any other metadata.
-const MAX_SIZE: u64 = 128 << 20;
+/// The largest file that is read, in MiB.
+const MAX_SIZE: u64 = 128;
 
 /// Why detached metadata cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -52,21 +51,7 @@ impl Repo {
 
     /// The same as it is stored, for a copy.
     pub fn detached_bytes(&self, commit: &CommitId) -> Result<Option<Vec<u8>>, PathError> {
-        let path = self.detached_path(commit);
-        // Whoever can write to the repository could put a fifo there, which never begins.
-        let mut options = File::options();
-        let options = options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-        let file = match options.open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.at("open", &path)?,
-        };
-        let mut bytes = Vec::new();
-        let read = file.take(MAX_SIZE + 1).read_to_end(&mut bytes);
-        read.at("read", &path)?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(io::Error::other("larger than 128 MiB")).at("read", &path);
-        }
-        Ok(Some(bytes))
+        small_file::read(&self.detached_path(commit), MAX_SIZE)
     }
 
     /// Replaces the metadata beside a commit, in a transaction of its own.
@@ -75,15 +60,6 @@ impl Repo {
         transaction.set_detached(commit, metadata);
         transaction.publish()?;
         Ok(())
-    }
-
-    /// Removes the metadata beside a commit; says whether there was any.
-    pub fn delete_detached(&self, commit: &CommitId) -> Result<bool, PathError> {
-        let path = self.detached_path(commit);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            removed => removed.map(|()| true).at("remove", &path),
-        }
     }
 
     fn detached_path(&self, commit: &CommitId) -> PathBuf {

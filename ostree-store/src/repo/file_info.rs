@@ -5,7 +5,7 @@
 
 use rustix::fs::{AtFlags, FileType};
 
-use super::objects::{ObjectDir, relative_path};
+use super::object_dir::{ObjectDir, relative_path};
 use super::{ReadError, Repo, RepoMode};
 use crate::checksum::FileId;
 use crate::object::{FileHeader, FileKind, ObjectKind, PERMISSIONS, Xattrs};

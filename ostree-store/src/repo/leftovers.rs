@@ -1,14 +1,21 @@
-//! Files in `tmp/` that somebody has left there: after `core.tmp-expiry-secs`, by default a day, they go.
+//! Files in `tmp/` that somebody has left there.
 //!
 //! | name | what happens |
 //! |---|---|
 //! | `cache` | stays |
 //! | `staging-…` | is for [`super::stage`] |
-//! | anything else | goes if it has not been changed for that long |
+//! | `apk-ostree-…`, a regular file | goes at once if nobody holds its lock: a process of ours was broken off |
+//! | anything else | goes if it has not been changed for `core.tmp-expiry-secs`, by default a day |
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+use super::lock::{LockKind, try_lock};
+use super::small_file::TEMPORARY;
 
 /// Removes what is older than `expiry` seconds at the time `now`. What cannot be removed stays: that others left
 /// something behind is no fault of whoever calls this.
@@ -18,6 +25,11 @@ pub(super) fn remove(tmp: &Path, now: SystemTime, expiry: u64) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) && is_abandoned(&entry.path())
+        {
+            let _ = fs::remove_file(entry.path());
+            continue;
+        }
         if name == "cache" || name.as_encoded_bytes().starts_with(b"staging-") {
             continue;
         }
@@ -39,4 +51,16 @@ pub(super) fn remove(tmp: &Path, now: SystemTime, expiry: u64) {
             fs::remove_file(path)
         };
     }
+}
+
+/// Whether no process has the file in hand. The lock goes with the descriptor; who finds the file free has it to itself.
+fn is_abandoned(path: &Path) -> bool {
+    let mut options = File::options();
+    let options = options.read(true).write(true);
+    let opened = options.custom_flags(O_NONBLOCK | O_NOFOLLOW).open(path);
+    let Ok(file) = opened else {
+        return false;
+    };
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    is_file && matches!(try_lock(&file, LockKind::Exclusive), Ok(true))
 }

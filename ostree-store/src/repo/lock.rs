@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -107,6 +107,9 @@ impl Lock {
     }
 
     /// Takes the lock if it is free; creates the file with `mode` if there is none.
+    ///
+    /// Whoever held it before may have removed the file after it was opened here: a lock that nobody else can find is
+    /// none, and nothing is returned.
     pub(super) fn try_acquire(
         path: &Path,
         kind: LockKind,
@@ -123,11 +126,18 @@ impl Lock {
             .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
             .open(path)
             .at("open", path)?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(kind))) {
-            Ok(_) => Ok(Some(Lock { _file: Some(file) })),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
-            Err(errno) => Err(io::Error::from(errno)).at("lock", path),
-        }
+        let held = try_lock(&file, kind).at("lock", path)?;
+        Ok(held.then_some(Lock { _file: Some(file) }))
+    }
+}
+
+/// Locks an open file if that is free and still has a name: who cleans up takes the lock, then removes the file, and a
+/// lock on what has been removed keeps nobody out.
+pub(super) fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(kind))) {
+        Ok(_) => Ok(file.metadata()?.nlink() > 0),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 

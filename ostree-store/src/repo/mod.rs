@@ -18,12 +18,15 @@ mod alias;
 mod arrivals;
 mod collection;
 mod config;
+mod content;
 mod detached;
 mod file_info;
+mod file_xattrs;
 mod key_file;
 mod leftovers;
 mod lock;
 mod mode;
+mod object_dir;
 mod object_file;
 mod objects;
 mod parent;
@@ -34,8 +37,10 @@ mod refs;
 mod remote;
 mod removal;
 mod revision;
+mod small_file;
 mod space;
 mod stage;
+mod stored_file;
 mod summary;
 mod taken;
 mod tombstone;
@@ -44,8 +49,8 @@ mod uncompressed;
 mod written_sizes;
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -57,20 +62,21 @@ pub use collection::{CollectionId, CollectionIdError};
 pub use config::{Config, ConfigError, MinFreeSpace};
 pub use detached::DetachedError;
 pub use file_info::FileInfo;
+pub(crate) use file_xattrs::{read_link_xattrs, read_xattrs};
 pub use key_file::SyntaxError;
 use lock::{Lock, LockKind};
 pub use lock::{LockError, RepoLock};
 pub use mode::RepoMode;
-use objects::ObjectDir;
-pub use objects::{ReadError, StoredFile};
-pub(crate) use objects::{read_link_xattrs, read_xattrs};
+use object_dir::ObjectDir;
+pub use objects::ReadError;
 pub use partial::Partial;
 pub use ref_list::CollectionRef;
 pub use refs::{RefError, RefName};
 pub use remote::{IfRemoteExists, RemoteError, RemoteOption};
 pub use revision::RevError;
+pub use stored_file::StoredFile;
 pub use summary::{Summary, SummaryError, SummaryRef};
-pub(crate) use taken::{Location, open_below};
+pub(crate) use taken::{Location, open_below, parent_below};
 pub use transaction::{Statistics, Transaction};
 pub(crate) use uncompressed::UncompressedCache;
 
@@ -185,11 +191,11 @@ impl Repo {
 
     /// Opens a repository, and the parent repositories that its settings name.
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
-        Repo::open_below(path, &mut Vec::new())
+        Repo::open_for(path, &mut Vec::new())
     }
 
     /// Opens a repository that others, which are being opened, have as their parent.
-    fn open_below(path: &Path, children: &mut Vec<(u64, u64)>) -> Result<Repo, RepoError> {
+    fn open_for(path: &Path, children: &mut Vec<(u64, u64)>) -> Result<Repo, RepoError> {
         let absolute = std::path::absolute(path).at("resolve", path)?;
         let open_error = |source: io::Error| RepoError::Open {
             path: absolute.clone(),
@@ -197,7 +203,7 @@ impl Repo {
         };
         fs::read_dir(&absolute).map_err(open_error)?;
         let objects = absolute.join("objects");
-        let config = Config::parse_bytes(&read_config(&absolute)?)?;
+        let config = read_config(&absolute)?;
         let settings = config.settings()?;
         let parent = match &settings.parent {
             Some(parent) => Some(Box::new(Repo::open_parent(parent, &absolute, children)?)),
@@ -261,8 +267,7 @@ impl Repo {
     }
 
     /// Whether changes are waited for until they are on the disk.
-    #[must_use]
-    pub fn waits_for_disk(&self) -> bool {
+    pub(crate) fn waits_for_disk(&self) -> bool {
         self.fsync
     }
 
@@ -275,6 +280,18 @@ impl Repo {
     /// Begins to write objects. Several transactions may run at once, in this and in other processes.
     pub fn transaction(&self) -> Result<Transaction<'_>, RepoError> {
         Transaction::begin(self)
+    }
+
+    /// Waits until what was made, moved or removed in these directories is on the disk, if that is wanted at all.
+    pub(crate) fn sync_dirs<'d>(
+        &self,
+        dirs: impl IntoIterator<Item = &'d PathBuf>,
+    ) -> Result<(), PathError> {
+        for dir in dirs.into_iter().filter(|_| self.fsync) {
+            let synced = File::open(dir).and_then(|dir| dir.sync_all());
+            synced.at("sync", dir)?;
+        }
+        Ok(())
     }
 
     /// Tells watchers of the directory's time that a ref has changed.
@@ -294,41 +311,17 @@ impl Repo {
     }
 }
 
-/// The bytes of a repository's `config`, of which no more are read than it may have.
-fn read_config(repo: &Path) -> Result<Vec<u8>, RepoError> {
+/// The settings as they stand on the disk now.
+fn read_config(repo: &Path) -> Result<Config, RepoError> {
     let path = repo.join("config");
-    // Whoever can write to the repository could put a fifo there, which never begins.
-    let mut options = File::options();
-    let options = options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-    let file = options.open(&path).map_err(|source| RepoError::NoConfig {
+    let file = small_file::open(&path).map_err(|source| RepoError::NoConfig {
         source: source.into(),
     })?;
-    let mut bytes = Vec::new();
-    file.take(config::MAX_CONFIG + 1)
-        .read_to_end(&mut bytes)
-        .at("read", &path)?;
-    Ok(bytes)
+    let bytes = small_file::beginning(file, config::MAX_CONFIG + 1).at("read", &path)?;
+    Ok(Config::parse_bytes(&bytes)?)
 }
 
-/// Writes a `config` beside the old one, waits until it is on the disk, and renames.
+/// Puts a text in place of a repository's settings. Once this has returned it is on the disk.
 fn replace_config(repo: &Path, text: &str) -> Result<(), PathError> {
-    let path = repo.join("config");
-    let tmp = repo.join("tmp");
-    fs::create_dir_all(&tmp).at("create", &tmp)?;
-    let temporary = tmp.join(format!("config-apk-ostree-{}", std::process::id()));
-    let written = (|| {
-        let mut options = File::options();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.sync_data()?;
-        fs::rename(&temporary, &path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // the error says more than a second one would
-    }
-    written.at("write", &path)
+    small_file::replace(repo, &repo.join("config"), text.as_bytes(), true)
 }

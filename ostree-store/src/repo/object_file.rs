@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, 
 use rustix::io::Errno;
 
 use super::RepoMode;
-use super::objects::BARE_USER_META;
 use super::stage::Place;
+use super::stored_file::BARE_USER_META;
 use crate::object::{FileHeader, WriteError};
 use crate::path_error::{At, PathError};
 

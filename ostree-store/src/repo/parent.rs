@@ -36,7 +36,7 @@ impl Repo {
             return Err(RepoError::ParentChain);
         }
         children.push(identity);
-        Repo::open_below(parent, children).map_err(|error| match error {
+        Repo::open_for(parent, children).map_err(|error| match error {
             RepoError::ParentChain => RepoError::ParentChain,
             error => RepoError::Parent {
                 path: parent.to_owned(),

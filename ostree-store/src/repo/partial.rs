@@ -7,14 +7,12 @@
 //! | nothing | a pull, before the commit object; it stays if only metadata was asked for | never was whole |
 //! | `f` | fsck | an object is gone |
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
 use std::path::PathBuf;
 
-use super::Repo;
+use super::{Repo, small_file};
 use crate::checksum::CommitId;
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 
 /// Why a commit counts as partial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,9 +38,8 @@ impl Repo {
     pub fn partial_commits(&self) -> Result<Vec<(CommitId, bool)>, PathError> {
         let state = self.path.join("state");
         let mut partial = Vec::new();
-        let entries = match fs::read_dir(&state) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(partial),
-            entries => entries.at("list", &state)?,
+        let Some(entries) = fs::read_dir(&state).unless_absent().at("list", &state)? else {
+            return Ok(partial);
         };
         for entry in entries {
             let name = entry.at("list", &state)?.file_name();
@@ -62,15 +59,10 @@ impl Repo {
     /// Whether a commit is known not to have all its objects.
     pub fn partial(&self, commit: &CommitId) -> Result<Option<Partial>, PathError> {
         let path = self.mark_path(commit);
-        // Whoever can write to the repository could put a fifo there; opening one would wait for ever.
-        let mut options = File::options();
-        options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-        let file = match options.open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.at("read", &path)?,
+        let Some(file) = small_file::open(&path).unless_absent().at("read", &path)? else {
+            return Ok(None);
         };
-        let mut content = Vec::new();
-        file.take(2).read_to_end(&mut content).at("read", &path)?;
+        let content = small_file::beginning(file, 2).at("read", &path)?;
         let by_fsck = content == Partial::FoundByFsck.content();
         Ok(Some(if by_fsck {
             Partial::FoundByFsck
@@ -81,26 +73,12 @@ impl Repo {
 
     /// Notes that a commit has not all its objects. A mark that is there is replaced.
     pub fn mark_partial(&self, commit: &CommitId, reason: Partial) -> Result<(), PathError> {
-        let path = self.mark_path(commit);
-        let mut options = File::options();
-        options.write(true).create(true).mode(0o600);
-        let mut file = options
-            .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW)
-            .open(&path)
-            .at("write", &path)?;
-        file.set_len(0).at("write", &path)?;
-        file.write_all(reason.content()).at("write", &path)?;
-        file.set_permissions(fs::Permissions::from_mode(0o644))
-            .at("write", &path)
+        small_file::overwrite(&self.mark_path(commit), reason.content())
     }
 
     /// Notes that a commit has all its objects.
     pub fn clear_partial(&self, commit: &CommitId) -> Result<(), PathError> {
-        let path = self.mark_path(commit);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).at("remove", &path),
-            _ => Ok(()),
-        }
+        small_file::remove(&self.mark_path(commit))
     }
 
     fn mark_path(&self, commit: &CommitId) -> PathBuf {

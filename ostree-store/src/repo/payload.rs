@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::object_dir::relative_path;
 use super::object_file::create;
-use super::objects::relative_path;
 use super::{Config, RepoMode, Transaction};
 use crate::checksum::{Checksum, FileId, HashingReader};
 use crate::object::{FileHeader, WriteError};

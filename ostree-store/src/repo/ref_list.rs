@@ -12,7 +12,7 @@ use super::refs::{
 };
 use super::{CollectionId, Config, RefError, Repo};
 use crate::checksum::CommitId;
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 
 /// A ref in a collection: the collection and the name in it.
 pub type CollectionRef = (CollectionId, String);
@@ -272,10 +272,8 @@ impl<'p> Below<'p> {
 
 /// The valid names in a directory, sorted; none if it is not there.
 fn entries(dir: &Path) -> Result<Vec<String>, PathError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e).at("list", dir),
+    let Some(entries) = fs::read_dir(dir).unless_absent().at("list", dir)? else {
+        return Ok(Vec::new());
     };
     let mut names = Vec::new();
     for entry in entries {
@@ -293,11 +291,11 @@ fn leaves(dir: &Path) -> Result<Vec<(String, Leaf)>, PathError> {
     while let Some((dir, prefix)) = dirs.pop() {
         for name in entries(&dir)? {
             let path = dir.join(&name);
-            let kind = match fs::symlink_metadata(&path) {
-                Ok(found) => found.file_type(),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue, // deleted in the meantime
-                Err(e) => return Err(e).at("stat", &path),
+            let found = fs::symlink_metadata(&path).unless_absent();
+            let Some(found) = found.at("stat", &path)? else {
+                continue; // deleted in the meantime
             };
+            let kind = found.file_type();
             let full = format!("{prefix}{name}");
             if kind.is_dir() {
                 dirs.push((path, format!("{full}/")));

@@ -11,15 +11,13 @@
 //! The content is 64 hex digits and a line feed. What follows links stays inside `refs/`.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ref_list::first_below;
-use super::{CollectionId, CollectionIdError, Repo, SummaryError};
+use super::{CollectionId, CollectionIdError, Repo, SummaryError, small_file};
 use crate::checksum::{Checksum, CommitId};
 use crate::path_error::{At, PathError, SystemError};
 
@@ -286,10 +284,8 @@ impl Repo {
 
     /// What stands at a path below the repository.
     pub(super) fn find_ref(&self, relative: &Path) -> Result<Found, RefError> {
-        let real = match self.inside_refs(relative) {
-            Ok(Some(real)) => real,
-            Ok(None) => return Ok(Found::Nothing),
-            Err(error) => return Err(error),
+        let Some(real) = self.inside_refs(relative)? else {
+            return Ok(Found::Nothing);
         };
         match read_content(&real) {
             Ok(text) => Ok(Found::Text(text)),
@@ -331,9 +327,11 @@ impl Repo {
     ) -> Result<(), RefError> {
         match commit {
             Some(commit) => {
-                let temporary = temporary_name(temporaries);
-                let written = write_synced(&temporary, &format!("{commit}\n"), self.fsync);
-                self.put_in_place(&temporary, name, written)?;
+                let content = format!("{commit}\n");
+                let (temporary, _held) = small_file::at_new_name(temporaries, |path| {
+                    small_file::write_new(path, content.as_bytes(), self.fsync)
+                })?;
+                self.put_in_place(&temporary, name)?;
             }
             None => self.remove_ref(name)?,
         }
@@ -363,19 +361,9 @@ impl Repo {
     }
 
     /// Renames a new file or link over a ref. It is removed if that fails.
-    pub(super) fn put_in_place(
-        &self,
-        temporary: &Path,
-        name: &RefName,
-        made: io::Result<()>,
-    ) -> Result<(), RefError> {
-        let placed = made
-            .at("write", temporary)
-            .map_err(RefError::from)
-            .and_then(|()| {
-                let path = self.make_parents(name)?;
-                rename_over(temporary, &path, name)
-            });
+    pub(super) fn put_in_place(&self, temporary: &Path, name: &RefName) -> Result<(), RefError> {
+        let path = self.make_parents(name);
+        let placed = path.and_then(|path| rename_over(temporary, &path, name));
         if placed.is_err() {
             let _ = fs::remove_file(temporary); // the error says more than a second one would
         }
@@ -403,13 +391,6 @@ impl Repo {
     }
 }
 
-/// A name that no other write uses at the same time.
-pub(super) fn temporary_name(dir: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    dir.join(format!("ref-apk-ostree-{}-{number}", std::process::id()))
-}
-
 /// The way to a ref cannot be gone.
 pub(super) fn way(call: &'static str, path: &Path, error: io::Error) -> RefError {
     RefError::Way {
@@ -419,23 +400,9 @@ pub(super) fn way(call: &'static str, path: &Path, error: io::Error) -> RefError
     }
 }
 
-/// The text of a ref's file, which is no link. Whoever can write to the repository could put a device or a fifo there,
-/// which never ends or never begins.
+/// The text of a ref's file, which is no link, or how it begins.
 pub(super) fn read_content(path: &Path) -> io::Result<String> {
-    let mut options = File::options();
-    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
-    let file = options.read(true).custom_flags(flags).open(path)?;
-    let kind = file.metadata()?.file_type();
-    if !kind.is_file() {
-        let kind = if kind.is_dir() {
-            io::ErrorKind::IsADirectory
-        } else {
-            io::ErrorKind::InvalidInput
-        };
-        return Err(io::Error::new(kind, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_CONTENT).read_to_end(&mut bytes)?;
+    let mut bytes = small_file::beginning(small_file::open_regular(path)?, MAX_CONTENT)?;
     match std::str::from_utf8(&bytes) {
         Ok(_) => {}
         // A character that the limit has cut.
@@ -482,17 +449,6 @@ pub(super) fn parse_content(text: &str) -> Result<CommitId, RefError> {
             content: text.chars().take(64).collect::<String>().replace('\n', " "),
         }),
     }
-}
-
-fn write_synced(path: &Path, content: &str, fsync: bool) -> io::Result<()> {
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    if fsync { file.sync_data() } else { Ok(()) }
 }
 
 /// Renames; where a directory without refs is in the way it goes first.

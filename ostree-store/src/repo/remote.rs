@@ -3,12 +3,10 @@
 //! Only the settings are dealt with here; nothing is fetched.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 
 use super::refs::is_fragment;
-use super::{Config, ConfigError, Repo};
-use crate::path_error::{At, PathError};
+use super::{Config, ConfigError, Repo, small_file};
+use crate::path_error::PathError;
 
 /// Why the settings of a remote could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -142,10 +140,7 @@ impl Repo {
         }
         self.write_config(config)?;
         let keys = self.path().join(format!("{name}.trustedkeys.gpg"));
-        match fs::remove_file(&keys) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Ok(Err(e).at("remove", &keys)?),
-            _ => Ok(()),
-        }
+        Ok(small_file::remove(&keys)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rustix::fs::AtFlags;
 
-use super::objects::relative_path;
+use super::object_dir::relative_path;
 use super::{Repo, RepoError};
 use crate::checksum::{Checksum, CommitId};
 use crate::object::ObjectKind;

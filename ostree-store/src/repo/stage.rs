@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::lock::{Lock, LockKind};
-use super::tombstone;
+use super::{small_file, tombstone};
 use crate::checksum::Checksum;
 use crate::path_error::{At, PathError};
 
@@ -149,10 +149,7 @@ impl Stage {
             }
             // A commit that was deleted once is back.
             let tombstone = dir.join(rest).with_extension(tombstone::EXTENSION);
-            match fs::remove_file(&tombstone) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).at("remove", &tombstone)?,
-                _ => {}
-            }
+            small_file::remove(&tombstone)?;
             changed.push(dir);
         }
         Ok(changed)

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::objects::relative_path;
+use super::object_dir::relative_path;
 use super::{RepoMode, Transaction};
 use crate::checksum::{FileId, HashingReader};
 use crate::object::{FileHeader, ObjectKind, WriteError};
@@ -35,22 +35,34 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// Its directory, over no symbolic link, and its name there.
+    /// Its directory and its name there.
     fn parent(&self) -> Result<(OwnedFd, &Path), PathError> {
-        let dir = self.relative.parent().unwrap_or(Path::new(""));
-        let dir = open_below(&self.root, dir).at("open", &self.path)?;
-        let name = self.relative.file_name().unwrap_or_default();
-        Ok((dir, Path::new(name)))
+        parent_below(&self.root, &self.relative).at("open", &self.path)
     }
 }
 
-/// Opens a directory below `root`, over no symbolic link where the kernel can see to that.
-pub(crate) fn open_below(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+/// The directory of what is at `path` below `root`, and the name there.
+pub(crate) fn parent_below<'p>(
+    root: &OwnedFd,
+    path: &'p Path,
+) -> rustix::io::Result<(OwnedFd, &'p Path)> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default();
+    Ok((open_below(root, dir, OFlags::DIRECTORY)?, Path::new(name)))
+}
+
+/// Opens what is at `path` below `root`, or the root itself, for reading: over no symbolic link at all where the kernel
+/// can see to that, else not over a last one.
+pub(crate) fn open_below(
+    root: &OwnedFd,
+    path: &Path,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
     let path = match path.as_os_str().is_empty() {
         true => Path::new("."),
         false => path,
     };
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     match rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
         // Old kernels do not have the call, some sandboxes forbid it.
         Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(root, path, flags, Mode::empty()),

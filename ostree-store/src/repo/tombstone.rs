@@ -5,14 +5,13 @@
 //! from one that never was there. Writing the commit again removes its tombstone.
 
 use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 
-use super::objects::relative_path;
-use super::{ConfigError, Repo, RepoError, replace_config};
+use super::object_dir::relative_path;
+use super::{ConfigError, Repo, RepoError, replace_config, small_file};
 use crate::checksum::CommitId;
 use crate::gvariant::{Dict, Value};
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 
 /// The extension of a tombstone's file.
 pub(super) const EXTENSION: &str = "tombstone-commit";
@@ -27,10 +26,8 @@ impl Repo {
     pub fn has_tombstone(&self, commit: &CommitId) -> Result<bool, PathError> {
         let path = relative_path(commit.checksum(), EXTENSION);
         let path = self.path.join("objects").join(path);
-        match fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            found => found.at("stat", &path).map(|_| true),
-        }
+        let found = fs::symlink_metadata(&path).unless_absent();
+        Ok(found.at("stat", &path)?.is_some())
     }
 
     /// Turns `core.tombstone-commits` on in the configuration file, as ostree does before it deletes a commit that it
@@ -55,7 +52,6 @@ impl Repo {
             let made = DirBuilder::new().recursive(true).mode(0o777).create(dir);
             made.at("create", dir)?;
         }
-        fs::write(&path, dict.encode()).at("write", &path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at("write", &path)
+        small_file::overwrite(&path, &dict.encode())
     }
 }

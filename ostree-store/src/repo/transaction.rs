@@ -1,39 +1,35 @@
 //! Writing objects: staged where nobody sees them, then published together.
 //!
-//! The steps of [`Transaction::publish`], in this order: everything staged is on the disk (one `syncfs`); objects
-//! move into `objects/`, commits last; the directories touched are on the disk; refs are replaced. A process that
-//! ends anywhere before leaves unreachable objects at most.
+//! The steps of [`Transaction::publish`], in this order: everything staged is on the disk (one `syncfs`); commits that
+//! are not whole yet are marked; objects move into `objects/`, commits last; metadata goes beside commits; the
+//! directories touched are on the disk; refs are replaced. A process that ends anywhere before leaves unreachable
+//! objects at most.
+//!
+//! How the content of files is written stands in [`super::content`].
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::sync::Mutex;
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use flate2::Compression;
-use rustix::fs::AtFlags;
 
 use super::arrivals::Arrivals;
 use super::detached::Detached;
 use super::lock::{Lock, LockKind};
-use super::object_file::{
-    BARE_USER_ONLY_BITS, ObjectWriter, copy_content, create, rename, set_mode,
-};
-use super::objects::{MAX_METADATA, ObjectDir};
+use super::object_dir::ObjectDir;
+use super::object_file::{ObjectWriter, create, set_mode};
+use super::objects::MAX_METADATA;
 use super::payload::Payloads;
 use super::space::FreeSpace;
-use super::stage::{Place, Stage};
+use super::stage::Stage;
 use super::taken::Taken;
 use super::written_sizes::WrittenSizes;
-use super::{ReadError, RefName, Repo, RepoError, RepoMode, StoredFile};
-use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId, HashingReader};
+use super::{ReadError, RefError, RefName, Repo, RepoError, RepoMode, StoredFile};
+use crate::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId};
 use crate::object::{Commit, DirMeta, DirTree, FileHeader, ObjectKind, ObjectSink, WriteError};
 use crate::path_error::At;
 use crate::tree::DirTreeSource;
-
-/// Contents up to this many bytes are read once into memory, hashed, looked up and written from there. Larger ones
-/// go through a file. The limit times the number of threads bounds the memory of a transaction.
-const IN_MEMORY: u64 = 1 << 20;
 
 /// Objects on their way into a repository.
 ///
@@ -62,10 +58,10 @@ pub struct Transaction<'r> {
     pub(super) detached: Detached,
     pub(super) sizes: WrittenSizes,
     pub(super) taken: Taken,
-    writer: ObjectWriter,
+    pub(super) writer: ObjectWriter,
     pub(super) payloads: Payloads,
     pub(super) space: FreeSpace,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// An object could not be made whole.
     broken: AtomicBool,
     _lock: Lock,
@@ -87,12 +83,12 @@ pub struct Statistics {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+pub(super) struct Counters {
     metadata_total: AtomicU64,
     metadata_written: AtomicU64,
     content_total: AtomicU64,
-    content_written: AtomicU64,
-    content_bytes_written: AtomicU64,
+    pub(super) content_written: AtomicU64,
+    pub(super) content_bytes_written: AtomicU64,
 }
 
 impl<'r> Transaction<'r> {
@@ -130,24 +126,13 @@ impl<'r> Transaction<'r> {
 
     /// Lets `name` mean `commit` (nothing any more if `None`) once everything is published.
     pub fn set_ref(&self, name: RefName, commit: Option<CommitId>) {
-        let mut refs = self
-            .refs
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut refs = self.refs.lock().unwrap_or_else(PoisonError::into_inner);
         refs.insert(name, commit);
     }
 
     /// Opens a file object, one of this transaction or one published before.
     pub fn read_file(&self, id: &FileId) -> Result<StoredFile, ReadError> {
         if_missing(self.staged.file(id), || self.repo.file(id))
-    }
-
-    /// Reads a dirmeta, one of this transaction or one published before.
-    pub fn read_dirmeta(&self, id: &DirMetaId) -> Result<DirMeta, ReadError> {
-        let staged = self
-            .staged
-            .metadata(ObjectKind::DirMeta, id.checksum(), DirMeta::parse);
-        if_missing(staged, || self.repo.dirmeta(id))
     }
 
     /// What has been written so far.
@@ -179,28 +164,22 @@ impl<'r> Transaction<'r> {
         for staged in detached {
             changed.push(staged.publish(&objects)?);
         }
-        if self.repo.fsync {
-            for dir in &changed {
-                File::open(dir)
-                    .and_then(|dir| dir.sync_all())
-                    .at("sync", dir)?;
-            }
-        }
+        self.repo.sync_dirs(&changed)?;
         self.remove_leftovers();
-        let refs = std::mem::take(
-            &mut *self
-                .refs
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        for (name, commit) in &refs {
+        self.move_refs()?;
+        Ok(self.statistics())
+    }
+
+    fn move_refs(&self) -> Result<(), RefError> {
+        let refs = self.refs.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, commit) in &*refs {
             self.repo
                 .write_ref_through(self.stage.path(), name, commit.as_ref())?;
         }
-        if !refs.is_empty() {
-            self.repo.refs_changed()?;
+        match refs.is_empty() {
+            true => Ok(()),
+            false => self.repo.refs_changed(),
         }
-        Ok(self.statistics())
     }
 
     /// Removes what others have left in `tmp/` long ago. The staging directory tells what time it is.
@@ -255,225 +234,6 @@ impl<'r> Transaction<'r> {
         Ok(())
     }
 
-    /// Writes a file object, through memory or through a file.
-    fn content(
-        &self,
-        header: &FileHeader,
-        size: u64,
-        content: &mut dyn Read,
-    ) -> Result<FileId, WriteError> {
-        if size > IN_MEMORY {
-            return self.large(header, size, content);
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        content
-            .take(size + 1)
-            .read_to_end(&mut bytes)
-            .map_err(WriteError::Content)?;
-        if bytes.len() as u64 != size {
-            return Err(WriteError::Size {
-                expected: size,
-                actual: bytes.len() as u64,
-            });
-        }
-        self.small(header, &bytes)
-    }
-
-    /// The whole content is in memory: one name is made, or none if the object is there.
-    fn small(&self, header: &FileHeader, content: &[u8]) -> Result<FileId, WriteError> {
-        let mut reader = HashingReader::new(&header.checksum_frame(), content);
-        io::copy(&mut reader, &mut io::sink()).map_err(WriteError::Content)?;
-        let id = FileId::new(reader.finish().0);
-        let checksum = id.checksum();
-        let size = content.len() as u64;
-        let payload = self
-            .has_payload_link(header, size)
-            .then(|| Checksum::of(content));
-        if self.is_known(header, checksum, size)? {
-            return self.with_payload_link(id, payload);
-        }
-        let place = self
-            .stage
-            .place(checksum, self.repo.mode.extension(ObjectKind::File))?;
-        let created = if self.writer.is_link(header) {
-            self.whole(self.writer.link(header, &place, self.stage.path()))?
-        } else if let Some(mut file) =
-            create(&place).at("create an object in", self.stage.path())?
-        {
-            let cloned = payload.is_some_and(|it| self.clone_payload(&it, size, &mut file));
-            let written = match cloned {
-                true => self
-                    .writer
-                    .finish(&file, header)
-                    .at("write an object in", self.stage.path())
-                    .map_err(WriteError::from),
-                false => {
-                    let content = &mut &*content;
-                    self.writer
-                        .fill(&mut file, header, size, content, self.stage.path())
-                }
-            };
-            self.whole(written)?;
-            true
-        } else {
-            false
-        };
-        if created {
-            self.count_written(size);
-        }
-        self.with_payload_link(id, payload)
-    }
-
-    /// Makes the payload link of an object that is there.
-    fn with_payload_link(
-        &self,
-        id: FileId,
-        payload: Option<Checksum>,
-    ) -> Result<FileId, WriteError> {
-        if let Some(payload) = payload {
-            self.link_payload(&payload, &id)?;
-        }
-        Ok(id)
-    }
-
-    /// The content goes through a file of the staging directory, which becomes the object where the mode lets it.
-    fn large(
-        &self,
-        header: &FileHeader,
-        size: u64,
-        content: &mut dyn Read,
-    ) -> Result<FileId, WriteError> {
-        let spool = self.stage.temporary();
-        let remove =
-            || rustix::fs::unlinkat(spool.dir, &spool.name, AtFlags::empty()).unwrap_or_default();
-        let id = self.spooled(&spool, header, size, content);
-        if id.is_err() {
-            remove();
-        }
-        let (id, consumed) = id?;
-        if !consumed {
-            remove();
-        }
-        Ok(id)
-    }
-
-    /// Returns the object's name, and whether the spool file has become the object.
-    fn spooled(
-        &self,
-        spool: &Place<'_>,
-        header: &FileHeader,
-        size: u64,
-        content: &mut dyn Read,
-    ) -> Result<(FileId, bool), WriteError> {
-        let in_stage = self.stage.path();
-        self.space.take(size)?;
-        let Some(mut file) = create(spool).at("create a file in", in_stage)? else {
-            return Err(io::Error::from(io::ErrorKind::AlreadyExists))
-                .at("create a file in", in_stage)?;
-        };
-        let mut alone = HashingReader::new(&[], content);
-        let payload_wanted = self.has_payload_link(header, size);
-        let content: &mut dyn Read = match payload_wanted {
-            true => &mut alone,
-            false => alone.inner_mut(),
-        };
-        let mut hashing = HashingReader::new(&header.checksum_frame(), content);
-        copy_content(
-            &mut (&mut hashing).take(size.saturating_add(1)),
-            &mut file,
-            in_stage,
-            size,
-        )?;
-        let (checksum, actual) = hashing.finish();
-        if actual != size {
-            return Err(WriteError::Size {
-                expected: size,
-                actual,
-            });
-        }
-        let payload = payload_wanted.then(|| alone.finish().0);
-        let id = FileId::new(checksum);
-        if self.is_known(header, &checksum, 0)? {
-            return Ok((self.with_payload_link(id, payload)?, false));
-        }
-        let place = self
-            .stage
-            .place(&checksum, self.repo.mode.extension(ObjectKind::File))?;
-        let mut consumed = false;
-        let created = if let Some(payload) = &payload
-            && self.cloned(payload, header, size, &place)?
-        {
-            true
-        } else if self.repo.mode != RepoMode::Archive {
-            self.writer
-                .finish(&file, header)
-                .at("write an object in", in_stage)?;
-            consumed = rename(spool, &place).at("write an object in", in_stage)?;
-            consumed
-        } else if let Some(mut object) = create(&place).at("create an object in", in_stage)? {
-            io::Seek::rewind(&mut file).at("read a file in", in_stage)?;
-            self.whole(
-                self.writer
-                    .fill(&mut object, header, size, &mut file, in_stage),
-            )?;
-            true
-        } else {
-            false
-        };
-        if created {
-            self.count_written(size);
-        }
-        Ok((self.with_payload_link(id, payload)?, consumed))
-    }
-
-    /// Makes the object by cloning equal content, and says whether that was possible and it was new.
-    fn cloned(
-        &self,
-        payload: &Checksum,
-        header: &FileHeader,
-        size: u64,
-        place: &Place<'_>,
-    ) -> Result<bool, WriteError> {
-        let in_stage = self.stage.path();
-        let clone = self.stage.temporary();
-        let Some(mut file) = create(&clone).at("create a file in", in_stage)? else {
-            return Ok(false);
-        };
-        if self.clone_payload(payload, size, &mut file) {
-            self.writer
-                .finish(&file, header)
-                .at("write an object in", in_stage)?;
-            if rename(&clone, place).at("write an object in", in_stage)? {
-                return Ok(true);
-            }
-        }
-        let _ = rustix::fs::unlinkat(clone.dir, &clone.name, AtFlags::empty()); // goes with the directory at last
-        Ok(false)
-    }
-
-    /// Whether nothing needs to be written; otherwise checks that it may be.
-    fn is_known(
-        &self,
-        header: &FileHeader,
-        checksum: &Checksum,
-        size: u64,
-    ) -> Result<bool, WriteError> {
-        if self.repo.has_own(ObjectKind::File, checksum)? {
-            return Ok(true);
-        }
-        let bits = header.mode & !BARE_USER_ONLY_BITS;
-        if self.repo.mode == RepoMode::BareUserOnly && !header.is_symlink() && bits != 0 {
-            let id = FileId::new(*checksum);
-            return Err(WriteError::Mode {
-                id,
-                st_mode: header.st_mode(),
-                bits,
-            });
-        }
-        self.space.take(size)?;
-        Ok(false)
-    }
-
     /// Remembers that an object was left half made. Another thread may already count on it, so nothing of the
     /// transaction may be published.
     pub(super) fn whole<T, E>(&self, made: Result<T, E>) -> Result<T, E> {
@@ -481,15 +241,6 @@ impl<'r> Transaction<'r> {
             self.broken.store(true, Ordering::Relaxed);
         }
         made
-    }
-
-    fn count_written(&self, size: u64) {
-        self.counters
-            .content_written
-            .fetch_add(1, Ordering::Relaxed);
-        self.counters
-            .content_bytes_written
-            .fetch_add(size, Ordering::Relaxed);
     }
 }
 

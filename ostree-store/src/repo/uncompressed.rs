@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::objects::relative_path;
+use super::object_dir::relative_path;
 use super::{ReadError, Repo, RepoMode, StoredFile};
 use crate::checksum::FileId;
 use crate::path_error::{At, PathError};

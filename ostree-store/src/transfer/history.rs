@@ -183,7 +183,7 @@ impl<'a> History<'a> {
             }
             bytes => bytes?,
         };
-        let commit = Commit::parse(&bytes).map_err(|source| unreadable(kind, checksum, source))?;
+        let commit = Commit::parse(&bytes).map_err(ReadError::parse(kind, checksum))?;
         if let Some(bytes) = self.detached(&step.id)? {
             self.into.set_detached_bytes(step.id, bytes);
         }
@@ -237,7 +237,7 @@ impl<'a> History<'a> {
             return Ok(self.into.dirtree(id)?);
         }
         let bytes = self.metadata(kind, checksum)?;
-        DirTree::parse(&bytes).map_err(|source| unreadable(kind, checksum, source))
+        Ok(DirTree::parse(&bytes).map_err(ReadError::parse(kind, checksum))?)
     }
 
     fn dirmeta(&mut self, id: &DirMetaId) -> Result<(), PullError> {
@@ -246,7 +246,7 @@ impl<'a> History<'a> {
             return Ok(());
         }
         let bytes = self.metadata(kind, checksum)?;
-        DirMeta::parse(&bytes).map_err(|source| unreadable(kind, checksum, source))?;
+        DirMeta::parse(&bytes).map_err(ReadError::parse(kind, checksum))?;
         Ok(())
     }
 
@@ -306,16 +306,4 @@ impl<'a> History<'a> {
         })?;
         Ok(Some(bytes))
     }
-}
-
-fn unreadable(
-    kind: ObjectKind,
-    checksum: &Checksum,
-    source: crate::object::ParseError,
-) -> PullError {
-    PullError::Read(ReadError::Parse {
-        kind,
-        checksum: *checksum,
-        source,
-    })
 }

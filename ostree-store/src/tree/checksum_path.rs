@@ -5,21 +5,34 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
-use super::import_dir::ImportDirError;
+use super::import_dir::{self, ImportDirError};
 use crate::checksum::Checksum;
-use crate::object::{
-    Checksummer, DirMeta, FileHeader, FileKind, ObjectSink, PERMISSIONS, WriteError, Xattrs,
-};
+use crate::object::{Checksummer, DirMeta, FileHeader, FileKind, ObjectSink, WriteError, Xattrs};
 use crate::path_error::At;
 use crate::repo::{read_link_xattrs, read_xattrs};
+
+/// What is taken for the file's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    pub(super) ignore_xattrs: bool,
+    /// Owner in place of the real one.
+    pub(super) uid: Option<u32>,
+    /// Group in place of the real one.
+    pub(super) gid: Option<u32>,
+}
 
 /// The checksum of the object that `path` would become: a file object, or of a directory its dirmeta. A symbolic link
 /// is not followed.
 pub fn checksum_path(path: &Path, ignore_xattrs: bool) -> Result<Checksum, ImportDirError> {
     let stat = rustix::fs::lstat(path).at("stat", path)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Symlink => symlink(path, &stat, ignore_xattrs),
-        FileType::RegularFile | FileType::Directory => opened(path, ignore_xattrs),
+        FileType::Symlink | FileType::RegularFile | FileType::Directory => {
+            let look = Look {
+                ignore_xattrs,
+                ..Look::default()
+            };
+            checksum_as(path, &look)
+        }
         _ => Err(ImportDirError::Kind {
             name: path.display().to_string(),
             path: path.to_owned(),
@@ -27,13 +40,32 @@ pub fn checksum_path(path: &Path, ignore_xattrs: bool) -> Result<Checksum, Impor
     }
 }
 
-fn symlink(path: &Path, stat: &Stat, ignore_xattrs: bool) -> Result<Checksum, ImportDirError> {
-    let target = rustix::fs::readlink(path, Vec::new()).at("read", path)?;
-    let target = target.into_string().map_err(|_| ImportDirError::Target {
-        path: path.to_owned(),
-    })?;
-    let mut header = header(stat, FileKind::Symlink(target));
-    if !ignore_xattrs {
+/// The same as `look` says. A fifo, socket or device has a checksum too, though no object: over its metadata alone,
+/// the kind in place of a link's target.
+pub(super) fn checksum_as(path: &Path, look: &Look) -> Result<Checksum, ImportDirError> {
+    let stat = rustix::fs::lstat(path).at("stat", path)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory => opened(path, look),
+        FileType::Symlink => {
+            let target = rustix::fs::readlink(path, Vec::new()).at("read", path)?;
+            let target = target.into_string().map_err(|_| ImportDirError::Target {
+                path: path.to_owned(),
+            })?;
+            unopened(path, &stat, target, look)
+        }
+        kind => unopened(path, &stat, format!("{:o}", kind.as_raw_mode()), look),
+    }
+}
+
+/// What cannot be opened: all there is of it is metadata and a text.
+fn unopened(
+    path: &Path,
+    stat: &Stat,
+    text: String,
+    look: &Look,
+) -> Result<Checksum, ImportDirError> {
+    let mut header = header(stat, FileKind::Symlink(text), look);
+    if !look.ignore_xattrs {
         let xattrs = read_link_xattrs(path).at("read the xattrs of", path)?;
         header.xattrs = xattrs.map_err(|cause| ImportDirError::Xattrs {
             path: path.to_owned(),
@@ -48,11 +80,11 @@ fn symlink(path: &Path, stat: &Stat, ignore_xattrs: bool) -> Result<Checksum, Im
     )
 }
 
-fn opened(path: &Path, ignore_xattrs: bool) -> Result<Checksum, ImportDirError> {
+fn opened(path: &Path, look: &Look) -> Result<Checksum, ImportDirError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("open", path)?);
     let stat = rustix::fs::fstat(&file).at("stat", path)?;
-    let xattrs = match ignore_xattrs {
+    let xattrs = match look.ignore_xattrs {
         true => Xattrs::NONE,
         false => read_xattrs(&file)
             .at("read the xattrs of", path)?
@@ -61,19 +93,19 @@ fn opened(path: &Path, ignore_xattrs: bool) -> Result<Checksum, ImportDirError> 
                 cause,
             })?,
     };
+    let header = FileHeader {
+        xattrs,
+        ..header(&stat, FileKind::Regular, look)
+    };
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let meta = DirMeta {
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            mode: stat.st_mode & PERMISSIONS,
-            xattrs,
+            uid: header.uid,
+            gid: header.gid,
+            mode: header.mode,
+            xattrs: header.xattrs,
         };
         return Ok(*meta.id().checksum());
     }
-    let header = FileHeader {
-        xattrs,
-        ..header(&stat, FileKind::Regular)
-    };
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     written(
         path,
@@ -83,13 +115,11 @@ fn opened(path: &Path, ignore_xattrs: bool) -> Result<Checksum, ImportDirError> 
     )
 }
 
-fn header(stat: &Stat, kind: FileKind) -> FileHeader {
+fn header(stat: &Stat, kind: FileKind, look: &Look) -> FileHeader {
     FileHeader {
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        mode: stat.st_mode & PERMISSIONS,
-        kind,
-        xattrs: Xattrs::NONE,
+        uid: look.uid.unwrap_or(stat.st_uid),
+        gid: look.gid.unwrap_or(stat.st_gid),
+        ..import_dir::header(stat, kind, Xattrs::NONE)
     }
 }
 

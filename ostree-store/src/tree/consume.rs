@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, Stat};
 use rustix::io::Errno;
 
 use crate::path_error::{At, PathError};
-use crate::repo::{Transaction, open_below};
+use crate::repo::{Transaction, parent_below};
 
 /// Directories on their way into a repository, to be deleted behind it.
 #[derive(Debug)]
@@ -132,9 +132,7 @@ impl Doomed {
 
     /// The directory of a path, over no symbolic link, and the name there.
     fn parent<'p>(&self, path: &'p Path) -> Result<(OwnedFd, &'p Path), PathError> {
-        let dir = path.parent().unwrap_or(Path::new(""));
-        let dir = open_below(&self.root, dir).at("open", self.path.join(path))?;
-        Ok((dir, Path::new(path.file_name().unwrap_or_default())))
+        parent_below(&self.root, path).at("open", self.path.join(path))
     }
 }
 

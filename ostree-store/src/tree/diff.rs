@@ -1,21 +1,18 @@
 //! What differs between two trees, in the order in which `ostree diff` says it.
 //!
-//! Only dirtrees are compared: equal checksums are equal contents, so no file is opened and no equal subtree is
-//! looked into. A path is modified if its object is another one, if a file became a directory or the reverse, or,
-//! for a directory, if its metadata is another one. The root's own metadata is never compared.
+//! Of stored trees only dirtrees are compared: equal checksums are equal contents, so no file is opened and no equal
+//! subtree is looked into. Of directories on disk a file is hashed if both sides have one of the same kind. A path is
+//! modified if its object is another one, if a file became a directory or the reverse, or, for a directory, if its
+//! metadata is another one. The root's own metadata is never compared.
 //!
 //! The paths of one list come directory by directory, files first. A removed directory is named alone, an added one
 //! with everything in it; what is added deeper down comes before what is added beside the directory on the way.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::sync::{Mutex, PoisonError};
-
+use super::import_dir::ImportDirError;
+use super::on_disk::{Entries, OnDisk, is_storable};
 use super::{DirTreeSource, MAX_DEPTH};
-use crate::checksum::{CommitId, DirMetaId, DirTreeId, FileId};
-use crate::object::{
-    Checksummer, Commit, DirMeta, DirTree, FileHeader, Name, ObjectKind, ObjectSink, WriteError,
-};
+use crate::checksum::{Checksum, DirMetaId, DirTreeId};
+use crate::object::{DirTree, Name, ObjectKind};
 use crate::repo::ReadError;
 
 /// The differences between two trees. Paths are relative to the root and have no slash at the beginning.
@@ -31,11 +28,33 @@ pub struct Diff {
 
 /// One of the trees to compare.
 #[derive(Clone, Copy)]
-pub struct Side<'a> {
-    /// Where its directories can be read.
-    pub source: &'a dyn DirTreeSource,
-    /// Its root.
-    pub tree: DirTreeId,
+pub enum Side<'a> {
+    /// One that a repository holds.
+    Stored {
+        /// Where its directories can be read.
+        source: &'a dyn DirTreeSource,
+        /// Its root.
+        tree: DirTreeId,
+    },
+    /// One on disk.
+    OnDisk(&'a OnDisk),
+}
+
+/// Why two trees could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// A stored directory could not be read, or there is no end to what differs.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A directory on disk could not be read.
+    #[error(transparent)]
+    OnDisk(#[from] ImportDirError),
+    /// More differs than is worth telling.
+    #[error("the directories differ in too many paths")]
+    TooMany,
+    /// Directories within directories beyond what any system can reach.
+    #[error("directories are nested more than {MAX_DEPTH} deep")]
+    TooDeep,
 }
 
 /// How much memory paths may take before a comparison is given up, in bytes: some 700,000 usual ones. A few
@@ -45,33 +64,42 @@ const MAX_PATHS: usize = 96 << 20;
 /// What a path takes beside its own bytes.
 const OVERHEAD: usize = 80;
 
-/// Compares two trees; only dirtrees that differ are read. Two that differ in more paths than fit in 96 MiB are an
+/// Compares two trees; only directories that differ are read. Two that differ in more paths than fit in 96 MiB are an
 /// error.
-pub fn diff(first: Side<'_>, second: Side<'_>) -> Result<Diff, ReadError> {
+///
+/// ```
+/// use ostree_store::tree::diff::{Side, diff};
+/// use ostree_store::tree::on_disk::OnDisk;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::create_dir_all(dir.path().join("old"))?;
+/// # std::fs::create_dir_all(dir.path().join("new/d"))?;
+/// let sides = ["old", "new"].map(|name| OnDisk::new(&dir.path().join(name)));
+/// let found = diff(Side::OnDisk(&sides[0]), Side::OnDisk(&sides[1]))?;
+/// assert_eq!(found.added, ["d"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn diff(first: Side<'_>, second: Side<'_>) -> Result<Diff, DiffError> {
     let mut comparison = Comparison {
-        first: first.source,
-        second: second.source,
+        first,
+        second,
         found: Diff::default(),
         ahead: Vec::new(),
         held: 0,
     };
-    comparison.compare("", first.tree, second.tree)?;
+    comparison.compare("", first.root(), second.root())?;
     while let Some((path, step)) = comparison.ahead.pop() {
         comparison.step(path, step)?;
         if comparison.held > MAX_PATHS {
-            return Err(ReadError::Form {
-                kind: ObjectKind::DirTree,
-                checksum: *second.tree.checksum(),
-                what: "it differs in too many paths",
-            });
+            return Err(too_many(&second));
         }
     }
     Ok(comparison.found)
 }
 
 struct Comparison<'a> {
-    first: &'a dyn DirTreeSource,
-    second: &'a dyn DirTreeSource,
+    first: Side<'a>,
+    second: Side<'a>,
     found: Diff,
     /// What is still to be done, the next step last.
     ahead: Vec<(String, Step)>,
@@ -84,27 +112,120 @@ enum Step {
     Modified,
     Removed,
     /// Boxed, because steps for files, which are many, would be as large.
-    Both(Box<[(DirTreeId, DirMetaId); 2]>),
+    Both(Box<[Place; 2]>),
     AddedFile,
-    AddedDir(DirTreeId),
+    AddedDir(Option<DirTreeId>),
+}
+
+/// The directory of one side at the path in question; on disk the path says all.
+#[derive(Clone, Copy)]
+struct Place {
+    tree: Option<DirTreeId>,
+    /// Not known of a root, nor on disk.
+    meta: Option<DirMetaId>,
+}
+
+/// What a directory holds.
+enum Listing {
+    Stored(DirTree),
+    OnDisk(Entries),
+}
+
+/// What a name stands for.
+enum Entry {
+    Dir(Place),
+    /// A file, link or special file: its checksum if it is known, its kind if that is.
+    File(Option<Checksum>, Option<u32>),
+}
+
+impl Side<'_> {
+    fn root(&self) -> Place {
+        let tree = match self {
+            Side::Stored { tree, .. } => Some(*tree),
+            Side::OnDisk(_) => None,
+        };
+        Place { tree, meta: None }
+    }
+
+    /// What the directory at `path` holds.
+    fn listing(&self, path: &str, tree: Option<DirTreeId>) -> Result<Listing, DiffError> {
+        match (self, tree) {
+            (Side::Stored { source, tree: root }, tree) => {
+                let tree = tree.unwrap_or(*root);
+                Ok(Listing::Stored(source.dirtree(&tree)?))
+            }
+            (Side::OnDisk(dir), _) => Ok(Listing::OnDisk(dir.entries(path)?)),
+        }
+    }
+
+    /// The checksum of what stands at `path`, hashed if it is not known.
+    fn checksum(&self, path: &str, known: Option<Checksum>) -> Result<Option<Checksum>, DiffError> {
+        match (known, self) {
+            (None, Side::OnDisk(dir)) => Ok(Some(dir.checksum(path)?)),
+            (known, _) => Ok(known),
+        }
+    }
+}
+
+impl Listing {
+    fn files(&self) -> Box<dyn DoubleEndedIterator<Item = &Name> + '_> {
+        match self {
+            Listing::Stored(tree) => Box::new(tree.files.keys()),
+            Listing::OnDisk(entries) => Box::new(entries.files.keys()),
+        }
+    }
+
+    fn dirs(&self) -> Box<dyn DoubleEndedIterator<Item = (&Name, Place)> + '_> {
+        match self {
+            Listing::Stored(tree) => Box::new(tree.dirs.iter().map(|(name, ids)| {
+                let (tree, meta) = (Some(ids.0), Some(ids.1));
+                (name, Place { tree, meta })
+            })),
+            Listing::OnDisk(entries) => Box::new(entries.dirs.iter().map(|name| {
+                let (tree, meta) = (None, None);
+                (name, Place { tree, meta })
+            })),
+        }
+    }
+
+    fn entry(&self, name: &Name) -> Option<Entry> {
+        match self {
+            Listing::Stored(tree) => match tree.files.get(name) {
+                Some(file) => Some(Entry::File(Some(*file.checksum()), None)),
+                None => tree.dirs.get(name).map(|ids| {
+                    let (tree, meta) = (Some(ids.0), Some(ids.1));
+                    Entry::Dir(Place { tree, meta })
+                }),
+            },
+            Listing::OnDisk(entries) => match entries.files.get(name) {
+                Some(kind) => Some(Entry::File(None, Some(*kind))),
+                None => entries.dirs.contains(name).then_some(Entry::Dir(Place {
+                    tree: None,
+                    meta: None,
+                })),
+            },
+        }
+    }
 }
 
 impl Comparison<'_> {
-    fn step(&mut self, path: String, step: Step) -> Result<(), ReadError> {
+    fn step(&mut self, path: String, step: Step) -> Result<(), DiffError> {
         match step {
             Step::Modified => self.found.modified.push(path),
             Step::Removed => self.found.removed.push(path),
             Step::AddedFile => self.found.added.push(path),
             Step::AddedDir(tree) => {
-                check_depth(&path, tree)?;
-                let stored = self.second.dirtree(&tree)?;
-                self.added(&path, &stored.files, &stored.dirs, |_| true);
+                check_depth(&path)?;
+                let listing = self.second.listing(&path, tree)?;
+                self.added(&path, &listing, |_| true);
                 self.found.added.push(path);
             }
             Step::Both(pair) => {
-                let [(first, first_meta), (second, second_meta)] = *pair;
+                let [first, second] = *pair;
                 self.compare(&path, first, second)?;
-                if first_meta == second_meta {
+                let known = |place: Place| place.meta.map(|meta| *meta.checksum());
+                let first = self.first.checksum(&path, known(first))?;
+                if first == self.second.checksum(&path, known(second))? {
                     self.held -= path.len() + OVERHEAD;
                 } else {
                     self.found.modified.push(path);
@@ -115,71 +236,83 @@ impl Comparison<'_> {
     }
 
     /// Notes what is to be done about everything in two directories. The notes are a stack: last things first.
-    fn compare(
-        &mut self,
-        path: &str,
-        first: DirTreeId,
-        second: DirTreeId,
-    ) -> Result<(), ReadError> {
-        if first == second {
+    fn compare(&mut self, path: &str, first: Place, second: Place) -> Result<(), DiffError> {
+        if first.tree.is_some() && first.tree == second.tree {
             return Ok(());
         }
-        check_depth(path, second)?;
-        let (first, second) = (self.first.dirtree(&first)?, self.second.dirtree(&second)?);
-        let is_new =
-            |name: &Name| !first.files.contains_key(name) && !first.dirs.contains_key(name);
-        self.added(path, &second.files, &second.dirs, is_new);
-        for (name, was) in first.dirs.iter().rev() {
-            let step = match second.dirs.get(name) {
-                Some(is) => Step::Both(Box::new([*was, *is])),
-                None if second.files.contains_key(name) => Step::Modified,
+        check_depth(path)?;
+        let first = self.first.listing(path, first.tree)?;
+        let second = self.second.listing(path, second.tree)?;
+        self.added(path, &second, |name| first.entry(name).is_none());
+        for (name, was) in first.dirs().rev() {
+            let step = match second.entry(name) {
+                Some(Entry::Dir(is)) => Step::Both(Box::new([was, is])),
+                Some(Entry::File(..)) => Step::Modified,
                 None => Step::Removed,
             };
-            self.note(path, name, step);
+            self.note(join(path, name), step);
         }
-        for (name, was) in first.files.iter().rev() {
-            let step = match second.files.get(name) {
-                Some(is) if was == is => continue,
-                None if !second.dirs.contains_key(name) => Step::Removed,
-                _ => Step::Modified,
+        for name in first.files().rev() {
+            let step = match (first.entry(name), second.entry(name)) {
+                (Some(Entry::File(Some(was), _)), Some(Entry::File(Some(is), _))) if was == is => {
+                    continue;
+                }
+                (Some(was), Some(is)) if self.is_same_file(&join(path, name), &was, &is)? => {
+                    continue;
+                }
+                (_, Some(_)) => Step::Modified,
+                (_, None) => Step::Removed,
             };
-            self.note(path, name, step);
+            self.note(join(path, name), step);
         }
         Ok(())
     }
 
-    fn note(&mut self, path: &str, name: &Name, step: Step) {
-        let path = join(path, name);
+    /// Whether both are files that make the same object; what is of different kinds is not hashed.
+    fn is_same_file(&self, path: &str, was: &Entry, is: &Entry) -> Result<bool, DiffError> {
+        let (Entry::File(was, was_kind), Entry::File(is, is_kind)) = (was, is) else {
+            return Ok(false);
+        };
+        let alike = match (was_kind, is_kind) {
+            (Some(was), Some(is)) => was == is,
+            (Some(kind), None) | (None, Some(kind)) => is_storable(*kind),
+            (None, None) => true,
+        };
+        Ok(alike && self.first.checksum(path, *was)? == self.second.checksum(path, *is)?)
+    }
+
+    fn note(&mut self, path: String, step: Step) {
         self.held += path.len() + OVERHEAD;
         self.ahead.push((path, step));
     }
 
-    fn added(
-        &mut self,
-        path: &str,
-        files: &BTreeMap<Name, FileId>,
-        dirs: &BTreeMap<Name, (DirTreeId, DirMetaId)>,
-        is_new: impl Fn(&Name) -> bool,
-    ) {
-        for (name, (tree, _)) in dirs.iter().rev().filter(|(name, _)| is_new(name)) {
-            self.note(path, name, Step::AddedDir(*tree));
+    fn added(&mut self, path: &str, listing: &Listing, is_new: impl Fn(&Name) -> bool) {
+        for (name, place) in listing.dirs().rev().filter(|(name, _)| is_new(name)) {
+            self.note(join(path, name), Step::AddedDir(place.tree));
         }
-        for (name, _) in files.iter().rev().filter(|(name, _)| is_new(name)) {
-            self.note(path, name, Step::AddedFile);
+        for name in listing.files().rev().filter(|name| is_new(name)) {
+            self.note(join(path, name), Step::AddedFile);
         }
     }
 }
 
+fn too_many(second: &Side<'_>) -> DiffError {
+    let Side::Stored { tree, .. } = second else {
+        return DiffError::TooMany;
+    };
+    DiffError::Read(ReadError::Form {
+        kind: ObjectKind::DirTree,
+        checksum: *tree.checksum(),
+        what: "it differs in too many paths",
+    })
+}
+
 /// Directories that hold themselves, or are nested deeper than any system can reach, have no end.
-fn check_depth(path: &str, tree: DirTreeId) -> Result<(), ReadError> {
+fn check_depth(path: &str) -> Result<(), DiffError> {
     if path.matches('/').count() < MAX_DEPTH {
         return Ok(());
     }
-    Err(ReadError::Form {
-        kind: ObjectKind::DirTree,
-        checksum: *tree.checksum(),
-        what: "directories are nested more than 2048 deep",
-    })
+    Err(DiffError::TooDeep)
 }
 
 fn join(path: &str, name: &Name) -> String {
@@ -192,66 +325,4 @@ fn join(path: &str, name: &Name) -> String {
     joined.push('/');
     joined.push_str(name.as_str());
     joined
-}
-
-/// Hashes objects and keeps the dirtrees alone: enough to compare a directory on disk with a stored tree.
-///
-/// ```
-/// use ostree_store::tree::diff::{DirTreesOnly, Side, diff};
-/// use ostree_store::tree::import_dir::import_dir;
-/// use ostree_store::tree::modify::Modifier;
-///
-/// # let dir = tempfile::tempdir()?;
-/// # std::fs::create_dir_all(dir.path().join("old"))?;
-/// # std::fs::create_dir_all(dir.path().join("new/d"))?;
-/// let trees = DirTreesOnly::default();
-/// let mut sides = Vec::new();
-/// for path in ["old", "new"] {
-///     let tree = import_dir(&dir.path().join(path), &Modifier::default(), &trees)?;
-///     sides.push(Side { source: &trees, tree: tree.write(&trees)?.0 });
-/// }
-/// assert_eq!(diff(sides[0], sides[1])?.added, ["d"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Default)]
-pub struct DirTreesOnly {
-    trees: Mutex<BTreeMap<DirTreeId, DirTree>>,
-}
-
-impl ObjectSink for DirTreesOnly {
-    fn file(
-        &self,
-        header: &FileHeader,
-        size: u64,
-        content: &mut dyn Read,
-    ) -> Result<FileId, WriteError> {
-        Checksummer.file(header, size, content)
-    }
-
-    fn dirtree(&self, tree: &DirTree) -> Result<DirTreeId, WriteError> {
-        let id = tree.id();
-        self.trees
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, tree.clone());
-        Ok(id)
-    }
-
-    fn dirmeta(&self, meta: &DirMeta) -> Result<DirMetaId, WriteError> {
-        Checksummer.dirmeta(meta)
-    }
-
-    fn commit(&self, commit: &Commit) -> Result<CommitId, WriteError> {
-        Checksummer.commit(commit)
-    }
-}
-
-impl DirTreeSource for DirTreesOnly {
-    fn dirtree(&self, id: &DirTreeId) -> Result<DirTree, ReadError> {
-        let trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-        trees
-            .get(id)
-            .cloned()
-            .ok_or_else(|| ReadError::missing_dirtree(id))
-    }
 }

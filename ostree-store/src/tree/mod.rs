@@ -11,6 +11,7 @@ pub mod export_tar;
 pub mod import_dir;
 pub mod import_tar;
 pub mod modify;
+pub mod on_disk;
 pub mod path_rules;
 pub mod reuse;
 pub mod walk;

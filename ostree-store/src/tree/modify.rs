@@ -134,8 +134,7 @@ impl Modifier {
     }
 
     /// Whether xattrs of entries from `origin` need not even be read.
-    #[must_use]
-    pub fn drops_xattrs(&self, origin: Origin) -> bool {
+    pub(crate) fn drops_xattrs(&self, origin: Origin) -> bool {
         self.no_xattrs || (self.canonical_permissions && origin == Origin::Tree)
     }
 

@@ -10,7 +10,6 @@
 //! | `bare-user-only` | – | is read again, unless it is to be believed unconditionally |
 
 use std::collections::HashMap;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +19,7 @@ use rustix::fs::Stat;
 use super::modify::{ModeError, Modifier, Origin, Pass};
 use crate::checksum::FileId;
 use crate::object::{ObjectKind, ObjectSink, WriteError};
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 use crate::repo::{ReadError, Repo, RepoMode};
 
 /// The file objects of a repository by device and inode.
@@ -71,12 +70,9 @@ impl<'r> Inodes<'r> {
     }
 
     fn add(&mut self, path: &Path, id: FileId) -> Result<(), PathError> {
-        match path.symlink_metadata() {
-            Ok(found) => {
-                self.objects.insert((found.dev(), found.ino()), id);
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {} // deleted in the meantime
-            Err(e) => return Err(e).at("stat", path),
+        // Nothing is there if it was deleted in the meantime.
+        if let Some(found) = path.symlink_metadata().unless_absent().at("stat", path)? {
+            self.objects.insert((found.dev(), found.ino()), id);
         }
         Ok(())
     }

@@ -116,11 +116,5 @@ pub(super) fn sound<T>(
             actual,
         });
     }
-    parse(&bytes).map_err(|source| {
-        Unsound::Read(ReadError::Parse {
-            kind,
-            checksum: name,
-            source,
-        })
-    })
+    Ok(parse(&bytes).map_err(ReadError::parse(kind, &name))?)
 }

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use ostree_store::checksum::DirTreeId;
 use ostree_store::object::Checksummer;
-use ostree_store::tree::diff::{Diff, DirTreesOnly, Side, diff};
-use ostree_store::tree::import_dir::import_dir;
-use ostree_store::tree::modify::Modifier;
+use ostree_store::tree::diff::{Diff, Side, diff};
+use ostree_store::tree::on_disk::OnDisk;
 
 /// Makes directories (ending in a slash), links (`name -> target`) and files (`name=content`).
 fn lay_out(root: &Path, entries: &[&str]) {
@@ -22,14 +21,6 @@ fn lay_out(root: &Path, entries: &[&str]) {
             fs::create_dir_all(root.join(entry)).unwrap();
         }
     }
-}
-
-fn root_of(path: &Path, trees: &DirTreesOnly) -> DirTreeId {
-    import_dir(path, &Modifier::default(), trees)
-        .unwrap()
-        .write(trees)
-        .unwrap()
-        .0
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -68,12 +59,8 @@ fn differences_come_in_ostrees_order() {
     lay_out(&b, &new);
     lay_out(&b, &["t/in=in", "same=same", "u=u", "sl -> b"]);
     fs::set_permissions(b.join("k"), Permissions::from_mode(0o700)).unwrap();
-    let trees = DirTreesOnly::default();
-    let side = |path: &Path| Side {
-        source: &trees,
-        tree: root_of(path, &trees),
-    };
-    let (first, second) = (side(&a), side(&b));
+    let (a, b) = (OnDisk::new(&a), OnDisk::new(&b));
+    let (first, second) = (Side::OnDisk(&a), Side::OnDisk(&b));
     let expected = Diff {
         modified: words("sl t d/f k u"),
         removed: words("r x"),
@@ -87,14 +74,32 @@ fn differences_come_in_ostrees_order() {
 #[test]
 fn equal_trees_are_not_read() {
     let tree = ostree_store::object::DirTree::default().id();
-    let side = Side {
+    let side = Side::Stored {
         source: &Checksummer,
         tree,
     };
     assert_eq!(diff(side, side).unwrap(), Diff::default());
-    let other = Side {
+    let other = Side::Stored {
         source: &Checksummer,
         tree: DirTreeId::new(ostree_store::checksum::Checksum::of(b"")),
     };
     assert!(diff(side, other).is_err());
+}
+
+/// What only one side has is not even opened: a file of 8 TiB would take hours.
+#[test]
+fn what_need_not_be_compared_is_not_read() {
+    let dir = fixtures::scratch("diff-lazy");
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    lay_out(&a, &["same=same", "kind/"]);
+    lay_out(&b, &["same=same", "gone/kept=k"]);
+    for path in [b.join("new"), b.join("gone/new"), b.join("kind")] {
+        fs::File::create(path).unwrap().set_len(1 << 43).unwrap();
+    }
+    let (a, b) = (OnDisk::new(&a), OnDisk::new(&b));
+    let found = diff(Side::OnDisk(&a), Side::OnDisk(&b)).unwrap();
+    assert_eq!(found.modified, words("kind"));
+    assert_eq!(found.added, words("new gone gone/kept gone/new"));
+    let back = diff(Side::OnDisk(&b), Side::OnDisk(&a)).unwrap();
+    assert_eq!(back.removed, words("new gone"));
 }

@@ -59,7 +59,7 @@ fn generated(how: &str) -> Vec<Json> {
 }
 
 /// Makes the entries of a row below `root`.
-fn lay_out(entries: &[Json], root: &Path) {
+pub(crate) fn lay_out(entries: &[Json], root: &Path) {
     let place = |entry: &Json| root.join(text(entry, "path").trim_start_matches('/'));
     for entry in entries {
         let place = place(entry);

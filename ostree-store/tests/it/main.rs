@@ -11,9 +11,11 @@
 mod checkout;
 mod diff;
 mod fsck;
+mod fuzz_corpus;
 mod gvariant;
 mod import_dir;
 mod import_tar;
+mod later_formats;
 mod objects;
 mod partial;
 mod peer;

@@ -478,11 +478,11 @@ fn both_list_and_compare_alike() {
         for second in &commits {
             let other = repo.commit(second).unwrap();
             let found = diff(
-                Side {
+                Side::Stored {
                     source: &repo,
                     tree: root.root_tree,
                 },
-                Side {
+                Side::Stored {
                     source: &repo,
                     tree: other.root_tree,
                 },

@@ -209,6 +209,28 @@ fn an_abandoned_transaction_leaves_nothing_and_leftovers_go() {
     assert_eq!(left, ["cache"]);
 }
 
+/// The new file of a ref or of the settings, which a killed process has not renamed any more.
+#[test]
+fn small_files_that_nobody_holds_go_with_the_next_transaction() {
+    use nix::fcntl::{FcntlArg, fcntl};
+    let dir = fixtures::scratch("small-files");
+    let repo = Repo::create(dir.path(), RepoMode::BareUser).unwrap();
+    let (left, held) = ("tmp/apk-ostree-4000000-0", "tmp/apk-ostree-4000000-1");
+    fs::write(dir.path().join(left), "half").unwrap();
+    let file = fs::File::create(dir.path().join(held)).unwrap();
+    let exclusive = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as i16,
+        l_whence: 0,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&exclusive)).unwrap();
+    repo.transaction().unwrap().publish().unwrap();
+    assert!(!dir.path().join(left).exists());
+    assert!(dir.path().join(held).exists());
+}
+
 #[test]
 fn a_lock_that_others_hold_is_waited_for_and_named() {
     use nix::fcntl::{FcntlArg, fcntl};

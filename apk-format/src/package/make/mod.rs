@@ -12,11 +12,41 @@ use std::io::{self, Read};
 use crate::adb::file::FileError;
 use crate::adb::writer::TooLarge;
 use crate::digest::Digest;
-use crate::package::{Entry, EntryKind, PackageInfo, Script};
+use crate::package::entry::check_path;
+use crate::package::{Entry, EntryKind, PackageInfo, PathError, Script};
 
 pub(crate) use v2::signature_member;
 
-/// A package to be made.
+/// A package to be made: what it shall hold, apart from the contents of its files, which are asked for when it is
+/// written.
+///
+/// ```
+/// use apk_format::adb::compression::Compression;
+/// use apk_format::{Digest, Directories, Draft, Entry, EntryKind, Package, PackageInfo, Version};
+///
+/// let content = b"hello\n";
+/// let file = Entry {
+///     path: "usr/share/hello".to_owned(),
+///     kind: EntryKind::File { size: 6 },
+///     mode: 0o644,
+///     uid: 0,
+///     gid: 0,
+///     uname: "root".to_owned(),
+///     gname: "root".to_owned(),
+///     mtime: 1_700_000_000,
+///     xattrs: Default::default(),
+///     checksum: Some(Digest::sha256(content)),
+/// };
+/// let draft = Draft {
+///     info: PackageInfo::unopened("hello", Version::parse("1.0-r0")?),
+///     scripts: Vec::new(),
+///     entries: vec![file],
+///     directories: Directories::Needed,
+/// };
+/// let made = draft.write_v3(Vec::new(), Compression::Default, &[], &mut |_| Ok(Box::new(&content[..])))?;
+/// assert_eq!(Package::open(&made[..])?.info().installed_size, 6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// What it shall say of itself. The installed size and the data hash are computed, atoms that are malformed and
@@ -56,6 +86,14 @@ pub enum DraftError {
         field: &'static str,
         /// What it holds.
         text: String,
+    },
+    /// A name that no package can have.
+    #[error("the entry {path:?} is refused: {reason}")]
+    Path {
+        /// The name.
+        path: String,
+        /// What is wrong with it.
+        reason: PathError,
     },
     /// Two entries of one path.
     #[error("{path:?} is there twice")]
@@ -222,8 +260,23 @@ fn sha256(entry: &Entry) -> Result<[u8; 32], DraftError> {
     }
 }
 
-/// What apk refuses to make, too.
-fn check(info: &PackageInfo) -> Result<(), DraftError> {
+/// What apk refuses to make, too, and names that no reader takes.
+fn check(draft: &Draft) -> Result<(), DraftError> {
+    let entries = draft.entries.iter().filter(|entry| !entry.path.is_empty());
+    for Entry { path, .. } in entries {
+        let checked = match check_path(path.as_bytes()) {
+            Ok(_) if path.ends_with('/') => Err(PathError::Component),
+            other => other,
+        };
+        checked.map_err(|reason| DraftError::Path {
+            path: path.clone(),
+            reason,
+        })?;
+    }
+    check_info(&draft.info)
+}
+
+fn check_info(info: &PackageInfo) -> Result<(), DraftError> {
     let refused = |field, text: &str| {
         let text = text.to_owned();
         Err(DraftError::Field { field, text })

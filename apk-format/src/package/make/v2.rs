@@ -15,8 +15,9 @@ use crate::adb::file::FileError;
 use crate::digest::Digest;
 use crate::gzip;
 use crate::index::atoms;
+use crate::package::entry::is_hidden;
 use crate::package::make::{Contents, check, split};
-use crate::package::{Draft, DraftError, Entry, EntryKind, PackageInfo, ScriptKind};
+use crate::package::{Draft, DraftError, Entry, EntryKind, PackageInfo, PathError, ScriptKind};
 use crate::signature::{Algorithm, PrivateKey};
 use crate::ustar::write::{Member, Style, append, padding, zeros};
 
@@ -32,7 +33,12 @@ impl Draft {
         key: Option<(&PrivateKey, Algorithm)>,
         contents: &mut Contents<'_>,
     ) -> Result<W, DraftError> {
-        check(&self.info)?;
+        check(self)?;
+        let hidden = |entry: &&Entry| is_hidden(entry.path.as_bytes());
+        if let Some(Entry { path, .. }) = self.entries.iter().find(hidden) {
+            let (path, reason) = (path.clone(), PathError::Hidden);
+            return Err(DraftError::Path { path, reason });
+        }
         let files = self.archive_order()?;
         let mut hashed = Hashed {
             output: &mut spool,

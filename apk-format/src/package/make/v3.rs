@@ -50,6 +50,7 @@ impl Draft {
     }
 
     fn values(&self) -> Result<Values<'_>, DraftError> {
+        check(self)?;
         let layout = Layout::of(self)?;
         let mut writer = ValueWriter::new();
         let mut info = info_slots(&self.info, &mut writer)?;
@@ -278,7 +279,6 @@ impl<'a> Paths<'_, 'a> {
 
 /// The information, slot by slot; installed size and hashes are left for later.
 fn info_slots(info: &PackageInfo, writer: &mut ValueWriter) -> Result<Vec<Value>, DraftError> {
-    check(info)?;
     let mut slots = vec![Value::NULL; 21];
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let commit = data_encoding::HEXLOWER_PERMISSIVE.decode(text(&info.commit).as_bytes());

@@ -1,14 +1,18 @@
 //! The objects of a stored tree made again, with changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ostree_store::checksum::{DirMetaId, FileId};
-use ostree_store::object::{DirMeta, Name, ObjectSink, WriteError};
+use ostree_store::object::{DirMeta, DirTree, Name, ObjectSink, WriteError};
 use ostree_store::repo::Transaction;
 use ostree_store::tree::modify::{Modifier, Origin, Pass};
 use ostree_store::tree::{MAX_DEPTH, Subtree, Tree, TreeError};
 
 use crate::failure::{Failure, Within};
+
+/// How often directories may stand in a tree again that hold something. Each takes memory of its own here, and sixty
+/// small objects can stand for more of them than any memory holds.
+const MAX_REPEATED: usize = 100_000;
 
 /// Passes every entry of the tree through the modifier, as if it came from a directory.
 pub(super) fn remake(
@@ -21,6 +25,7 @@ pub(super) fn remake(
         transaction,
     };
     let mut known = HashMap::new();
+    let (mut seen, mut repeated) = (HashSet::new(), 0);
     let mut pending = vec![(String::new(), 0, root)];
     while let Some((path, depth, tree)) = pending.pop() {
         if depth > MAX_DEPTH {
@@ -30,6 +35,16 @@ pub(super) fn remake(
             continue;
         }
         for (name, subtree) in &mut tree.dirs {
+            if let Subtree::Stored(id, _) = subtree
+                && !seen.insert(*id)
+                && *id != DirTree::default().id()
+            {
+                repeated += 1;
+                if repeated > MAX_REPEATED {
+                    let words = format!("more than {MAX_REPEATED} directories repeat others");
+                    return Err(Failure::new(words));
+                }
+            }
             let below = format!("{path}/{name}");
             pending.push((below, depth + 1, subtree.open(transaction)?));
         }

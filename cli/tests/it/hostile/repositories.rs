@@ -29,6 +29,9 @@ const READERS: &[&[&str]] = &[
     &["rev-parse", "main"],
     &["rev-parse", "main^"],
     &["rev-parse", "0"],
+    &["prune", "--no-prune", "--refs-only"],
+    &["export", "main", "-o", "out/export.tar"],
+    &["checksum", "victim"],
     &["fsck"],
     &["fsck", "-a"],
     &["checkout", "-U", "main", "out/user"],
@@ -286,6 +289,9 @@ fn trees_that_multiply_need_no_memory() {
             &["diff", "--stats", "main", "main"],
             &["commit", "--orphan", "--tree=ref=main"],
             &["diff", "./victim", "main"],
+            &["commit", "--orphan", "--tree=ref=main", "--owner-uid=3"],
+            &["prune", "--no-prune"],
+            &["pull-local", "r", "main"],
         ],
     );
 }
@@ -643,14 +649,14 @@ fn crowded_objects_need_no_more_memory_than_they_should() {
 
     let (_dir, forged) = forge("archive", |forged| {
         let f = forged.file(b"hi\n");
-        let names: Vec<String> = (0..600_000_u32).map(|n| format!("{n:07}")).collect();
+        let names: Vec<String> = (0..300_000_u32).map(|n| format!("{n:07}")).collect();
         let files: Vec<(&[u8], Raw)> = names.iter().map(|name| (name.as_bytes(), f)).collect();
         let d = forged.tree(&files, &[]);
         forged.commit(forged.tree(&[(b"f", f)], &[(b"d", d)]));
     });
     run(
         &forged,
-        "a directory of 600,000 files",
+        "a directory of 300,000 files",
         &[
             &["ls", "main", "/d"],
             &["show", "--raw", "main"],
@@ -756,6 +762,7 @@ fn things_that_are_no_files_are_refused() {
                 "object",
                 "dirtree",
                 "state",
+                "commitmeta",
                 ".lock",
                 "summary",
             ] {
@@ -763,11 +770,12 @@ fn things_that_are_no_files_are_refused() {
                     let f = forged.file(b"hi\n");
                     let d = forged.tree(&[(b"f", f)], &[]);
                     let root = forged.tree(&[(b"f", f)], &[(b"d", d)]);
-                    forged.commit(root);
+                    let commit = forged.commit(root);
                     let other = Checksum::from_bytes([9; 32]);
                     let path = match place {
                         "object" => forged.object(&f, forged.extension()),
                         "dirtree" => forged.object(&d, "dirtree"),
+                        "commitmeta" => forged.object(&commit, "commitmeta"),
                         "state" => forged.repo().join(format!("state/{other}.commitpartial")),
                         path => forged.repo().join(path),
                     };

@@ -8,18 +8,15 @@
 //! A checksum in these paths is base64 with `_` in place of `/` and no padding, 43 characters.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use data_encoding::BASE64_NOPAD;
 
 use super::SummaryError;
 use crate::checksum::{Checksum, HashingReader};
 use crate::gvariant::{Dict, Value};
 use crate::path_error::{At, PathError};
-use crate::repo::Repo;
+use crate::repo::{Repo, small_file};
 
 /// The key of the deltas in a summary and in an index.
 pub(super) const STATIC_DELTAS: &str = "ostree.static-deltas";
@@ -47,12 +44,12 @@ impl Delta {
     fn parse(name: &str) -> Option<Delta> {
         match name.split_once('-') {
             Some((from, to)) => Some(Delta {
-                from: Some(from_base64(from)?),
-                to: from_base64(to)?,
+                from: Some(Checksum::from_base64(from)?),
+                to: Checksum::from_base64(to)?,
             }),
             None => Some(Delta {
                 from: None,
-                to: from_base64(name)?,
+                to: Checksum::from_base64(name)?,
             }),
         }
     }
@@ -106,19 +103,19 @@ pub(super) fn reindex(repo: &Repo, deltas: &BTreeMap<Delta, Checksum>) -> Result
         let mut index = Dict::default();
         index.push(STATIC_DELTAS, to_value(deltas.into_iter()));
         let bytes = index.encode();
-        if fs::read(&path).is_ok_and(|found| found == bytes) {
+        if stands(&path, &bytes) {
             continue;
         }
         let dir = path.parent().unwrap_or(&root);
         fs::create_dir_all(dir).at("create", dir)?;
-        super::generate::replace(repo, &path, &bytes)?;
+        small_file::replace(repo.path(), &path, &bytes, repo.waits_for_disk())?;
     }
     Ok(())
 }
 
 /// `XX/REST.index`.
 fn index_path(to: &Checksum) -> String {
-    let text = BASE64_NOPAD.encode(to.as_bytes()).replace('/', "_");
+    let text = to.to_base64();
     let (prefix, rest) = text.split_at_checked(PREFIX).unwrap_or((&text, ""));
     format!("{prefix}/{rest}.index")
 }
@@ -126,28 +123,14 @@ fn index_path(to: &Checksum) -> String {
 fn is_index(prefix: &str, name: &str) -> bool {
     let rest = name.strip_suffix(".index");
     rest.is_some_and(|rest| {
-        prefix.len() == PREFIX && from_base64(&format!("{prefix}{rest}")).is_some()
+        prefix.len() == PREFIX && Checksum::from_base64(&format!("{prefix}{rest}")).is_some()
     })
-}
-
-fn from_base64(text: &str) -> Option<Checksum> {
-    let bytes = BASE64_NOPAD
-        .decode(text.replace('_', "/").as_bytes())
-        .ok()?;
-    Some(Checksum::from_bytes(bytes.try_into().ok()?))
 }
 
 /// The names in a directory, sorted; none if it is not there or no directory.
 fn names(dir: &Path) -> Result<Vec<String>, PathError> {
     let entries = match fs::read_dir(dir) {
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
+        Err(e) if is_absence(&e) => return Ok(Vec::new()),
         entries => entries.at("list", dir)?,
     };
     let mut names = Vec::new();
@@ -160,22 +143,27 @@ fn names(dir: &Path) -> Result<Vec<String>, PathError> {
 
 /// The checksum of a superblock, if there is one.
 fn digest(path: &Path) -> Result<Option<Checksum>, PathError> {
-    let mut options = File::options();
-    options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-    let file = match options.open(path) {
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
+    let file = match small_file::open(path) {
+        Err(e) if is_absence(&e) => return Ok(None),
         file => file.at("read", path)?,
     };
     let mut hashing = HashingReader::new(&[], file);
     io::copy(&mut hashing.by_ref(), &mut io::sink()).at("read", path)?;
     Ok(Some(hashing.finish().0))
+}
+
+/// Whether a file has exactly this content.
+fn stands(path: &Path, bytes: &[u8]) -> bool {
+    let found =
+        small_file::open(path).and_then(|file| small_file::beginning(file, bytes.len() as u64 + 1));
+    found.is_ok_and(|found| found == bytes)
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 #[cfg(test)]

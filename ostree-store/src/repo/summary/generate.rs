@@ -12,20 +12,21 @@
 //! | `ostree.summary.collection-map` | `a{sa(s(taya{sv}))}` | there are refs of other collections |
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::deltas::{self, STATIC_DELTAS};
 use super::{Summary, SummaryRef, refs_value};
 use crate::checksum::CommitId;
 use crate::gvariant::{Dict, Type, Value};
-use crate::object::{Commit, DirMeta, DirTree, ObjectKind, ObjectSink, ParseError, WriteError};
+use crate::object::{Commit, DirMeta, DirTree, ObjectKind, ObjectSink, WriteError};
 use crate::path_error::{At, PathError};
 use crate::repo::lock::LockKind;
 use crate::repo::refs::parse_content;
-use crate::repo::{Config, ConfigError, ReadError, RefError, RefName, Repo, RepoError, RevError};
+use crate::repo::{
+    ConfigError, ReadError, RefError, RefName, Repo, RepoError, RevError, read_config,
+    replace_config, small_file,
+};
 
 /// The ref that carries a collection's metadata.
 const METADATA_REF: &str = "ostree-metadata";
@@ -70,14 +71,9 @@ impl Repo {
         let summary = self.current_summary(additional, &deltas, now)?;
         self.say_that_deltas_are_indexed()?;
         deltas::reindex(self, &deltas)?;
-        replace(self, &self.path.join("summary"), &summary.encode())?;
-        let signature = self.path.join("summary.sig");
-        match fs::remove_file(&signature) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(e).at("remove", &signature).map_err(SummaryError::Path)
-            }
-            _ => Ok(()),
-        }
+        let path = self.path.join("summary");
+        small_file::replace(&self.path, &path, &summary.encode(), self.fsync)?;
+        Ok(small_file::remove(&self.path.join("summary.sig"))?)
     }
 
     /// Commits the collection's metadata to the ref `ostree-metadata`, as ostree does before it writes the summary of
@@ -191,12 +187,7 @@ impl Repo {
     fn entry(&self, name: &str, id: &CommitId) -> Result<SummaryRef, SummaryError> {
         let kind = ObjectKind::Commit;
         let bytes = self.metadata_bytes(kind, id.checksum())?;
-        let unreadable = |source: ParseError| ReadError::Parse {
-            kind,
-            checksum: *id.checksum(),
-            source,
-        };
-        let commit = Commit::parse(&bytes).map_err(unreadable)?;
+        let commit = Commit::parse(&bytes).map_err(ReadError::parse(kind, id.checksum()))?;
         let mut metadata = Dict::default();
         if SHOWN_TIMES.contains(&commit.timestamp) {
             metadata.push("ostree.commit.timestamp", big_endian(commit.timestamp));
@@ -215,39 +206,13 @@ impl Repo {
     /// Sets `core.indexed-deltas`, so that whoever pulls looks for indexes.
     fn say_that_deltas_are_indexed(&self) -> Result<(), SummaryError> {
         // The file as it is now: somebody else may have changed another setting since it was read.
-        let mut config = Config::parse_bytes(&crate::repo::read_config(&self.path)?)?;
+        let mut config = read_config(&self.path)?;
         if config.flag("indexed-deltas", false)? {
             return Ok(());
         }
         config.set("core", "indexed-deltas", "true")?;
-        crate::repo::replace_config(&self.path, &config.to_string())?;
-        Ok(())
+        Ok(replace_config(&self.path, &config.to_string())?)
     }
-}
-
-/// Puts a file in place of another one, at once or not at all.
-pub(super) fn replace(repo: &Repo, path: &Path, bytes: &[u8]) -> Result<(), PathError> {
-    let name = path.file_name().unwrap_or_default().display();
-    let temporary = repo.path.join(format!("tmp/{name}-{}", std::process::id()));
-    let write = || {
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-        if repo.fsync {
-            file.sync_data()?;
-        }
-        fs::rename(&temporary, path)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // the first error says more
-    }
-    written.at("write", path)
 }
 
 /// A time as ostree stores it: its bytes reversed.

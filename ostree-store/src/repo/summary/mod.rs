@@ -11,19 +11,15 @@
 mod deltas;
 mod generate;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-
-use super::Repo;
+use super::{Repo, small_file};
 use crate::checksum::{Checksum, CommitId};
 use crate::gvariant::{Dict, NotNormal, Span, TupleReader, TupleWriter, Type, Value};
-use crate::path_error::{At, PathError};
+use crate::path_error::PathError;
 
 pub use generate::SummaryError;
 
-/// The largest summary that is read, in bytes: that of any metadata object since ostree 2023.4.
-const MAX_SUMMARY: u64 = 128 << 20;
+/// The largest summary that is read, in MiB: what ostree takes of any metadata since 2023.4.
+const MAX_SUMMARY: u64 = 128;
 
 /// What a repository offers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,22 +88,7 @@ impl Summary {
 impl Repo {
     /// The repository's summary, if it has one. The bytes may mean nothing: [`Summary::parse`].
     pub fn summary_bytes(&self) -> Result<Option<Vec<u8>>, PathError> {
-        let path = self.path.join("summary");
-        let mut options = File::options();
-        // Whoever can write to the repository could put a fifo there; opening one would wait for ever.
-        options.read(true).custom_flags(nix::libc::O_NONBLOCK);
-        let file = match options.open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.at("read", &path)?,
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_SUMMARY + 1)
-            .read_to_end(&mut bytes)
-            .at("read", &path)?;
-        if bytes.len() as u64 > MAX_SUMMARY {
-            return Err(io::Error::other("larger than 128 MiB")).at("read", &path);
-        }
-        Ok(Some(bytes))
+        small_file::read(&self.path.join("summary"), MAX_SUMMARY)
     }
 }
 

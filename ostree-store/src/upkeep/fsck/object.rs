@@ -9,6 +9,7 @@ use crate::object::{
     Checksummer, Commit, DirMeta, DirTree, ObjectKind, ObjectSink, ParseError, WriteError,
 };
 use crate::repo::Repo;
+use crate::upkeep::reach::{Unsound, sound};
 
 /// What can be wrong with an object.
 #[derive(Debug, thiserror::Error)]
@@ -76,22 +77,27 @@ pub(super) fn check(
     if kind == ObjectKind::File {
         return check_file(repo, name, weaknesses);
     }
-    let bytes = repo.metadata_bytes(kind, &name).map_err(not_read)?;
-    let actual = Checksum::of(&bytes);
-    if actual != name {
-        return Err(Problem::Corrupt {
-            kind,
-            expected: name,
-            actual,
-        });
-    }
+    let object = (kind, name);
     let meaning = match kind {
-        ObjectKind::Commit => Commit::parse(&bytes).map(drop),
-        ObjectKind::DirTree => DirTree::parse(&bytes).map(drop),
-        ObjectKind::DirMeta => DirMeta::parse(&bytes).map(drop),
+        ObjectKind::Commit => sound(repo, object, Commit::parse).map(drop),
+        ObjectKind::DirTree => sound(repo, object, DirTree::parse).map(drop),
+        ObjectKind::DirMeta => sound(repo, object, DirMeta::parse).map(drop),
         ObjectKind::File => Ok(()),
     };
-    meaning.map(|()| None).map_err(Problem::Meaningless)
+    meaning.map(|()| None).map_err(|unsound| match unsound {
+        Unsound::Corrupt {
+            kind,
+            expected,
+            actual,
+        } => Problem::Corrupt {
+            kind,
+            expected,
+            actual,
+        },
+        // Parsed are only bytes that hash to the name.
+        Unsound::Read(ReadError::Parse { source, .. }) => Problem::Meaningless(source),
+        Unsound::Read(error) => not_read(error),
+    })
 }
 
 fn check_file(repo: &Repo, name: Checksum, weaknesses: bool) -> Result<Option<Weakness>, Problem> {

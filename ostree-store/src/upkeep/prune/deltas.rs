@@ -4,13 +4,10 @@
 //! checksum of a commit in base64 without padding, `_` in place of `/`.
 
 use std::fs::{self, DirEntry};
-use std::io;
 use std::path::Path;
 
-use data_encoding::BASE64_NOPAD;
-
 use crate::checksum::{Checksum, CommitId};
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 use crate::repo::Repo;
 
 /// Removes the deltas to commits of which `unwanted` says so. As in ostree, the commit they start from does not matter.
@@ -53,19 +50,14 @@ pub(super) fn remove_cached_summaries(repo: &Repo) -> Result<(), PathError> {
 /// The commit that a delta leads to.
 fn target(name: &str) -> Option<CommitId> {
     let to = name.split_once('-').map_or(name, |(_, to)| to);
-    let bytes = BASE64_NOPAD.decode(to.replace('_', "/").as_bytes()).ok()?;
-    Some(CommitId::new(Checksum::from_bytes(bytes.try_into().ok()?)))
+    Checksum::from_base64(to).map(CommitId::new)
 }
 
 /// What is in a directory; nothing if it is not there, or is a link to somewhere else.
 fn entries(dir: &Path) -> Result<Vec<DirEntry>, PathError> {
-    match fs::symlink_metadata(dir) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        found => {
-            if !found.at("stat", dir)?.is_dir() {
-                return Ok(Vec::new());
-            }
-        }
+    let found = fs::symlink_metadata(dir).unless_absent().at("stat", dir)?;
+    if !found.is_some_and(|found| found.is_dir()) {
+        return Ok(Vec::new());
     }
     let entries = fs::read_dir(dir).at("list", dir)?;
     entries.map(|entry| entry.at("list", dir)).collect()

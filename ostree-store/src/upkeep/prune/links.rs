@@ -4,12 +4,11 @@
 //! `core.payload-link-threshold`, which without that setting no file is.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::checksum::Checksum;
 use crate::object::ObjectKind;
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 use crate::repo::Repo;
 use crate::upkeep::reach::Reach;
 
@@ -51,10 +50,10 @@ fn is_needed(repo: &Repo, reach: &Reach, link: &Path, threshold: u64) -> Result<
         return Ok(false);
     }
     let path = repo.object_path(ObjectKind::File, &name);
-    match fs::symlink_metadata(&path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        found => Ok(found.at("stat", &path)?.len() >= threshold),
-    }
+    let found = fs::symlink_metadata(&path).unless_absent();
+    Ok(found
+        .at("stat", &path)?
+        .is_some_and(|found| found.len() >= threshold))
 }
 
 /// The file object in `../XX/REST.file`.

@@ -1,8 +1,7 @@
 //! Deleting what is not reached, in an order that may be broken off anywhere.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use super::links;
 use super::{PruneError, PruneOptions, PruneReport};
 use crate::checksum::{CommitId, DirTreeId};
 use crate::object::{Commit, ObjectKind};
-use crate::path_error::{At, PathError};
+use crate::path_error::{At, PathError, UnlessAbsent};
 use crate::repo::Repo;
 use crate::upkeep::Object;
 use crate::upkeep::reach::{Reach, sound};
@@ -19,50 +18,27 @@ use crate::upkeep::reach::{Reach, sound};
 pub(super) fn sweep(
     repo: &Repo,
     options: &PruneOptions,
-    (objects, mut reach): (Vec<Object>, Reach),
+    (mut objects, mut reach): (Vec<Object>, Reach),
     tombstones: bool,
     progress: &dyn Fn(u64, u64),
 ) -> Result<PruneReport, PruneError> {
-    let counts = |kind: ObjectKind| !options.commits_only || kind == ObjectKind::Commit;
-    let mut report = PruneReport {
-        total: objects.iter().filter(|(kind, _)| counts(*kind)).count() as u64,
-        ..PruneReport::default()
-    };
-    let mut unreached: Vec<(Object, u64)> = Vec::new();
-    let mut young = Vec::new();
-    for object in objects {
-        if !counts(object.0) || reach.contains(&object) {
-            continue;
-        }
-        let Some(file) = stat(&repo.object_path(object.0, &object.1))? else {
-            continue;
-        };
-        // The time of the last modification is part of the object in some modes, and always 0 there.
-        if options
-            .keep_since
-            .is_some_and(|since| file.ctime() >= since)
-        {
-            young.push(object);
-        }
-        unreached.push((object, file.len()));
-    }
-    for object in young {
-        spare(repo, object, &mut reach);
-    }
-    let before = unreached.len() as u64;
-    unreached.retain(|(object, _)| !reach.contains(object));
-    report.deleted = unreached.len() as u64;
-    report.freed = unreached.iter().map(|(_, size)| size).sum();
-    report.young = before - report.deleted;
+    objects.retain(|(kind, _)| !options.commits_only || *kind == ObjectKind::Commit);
+    let total = objects.len() as u64;
+    let (unreached, young) = unreached(repo, options, objects, &mut reach)?;
     let (links, all_links) = match options.commits_only {
         true => (Vec::new(), 0),
         false => links::unneeded(repo, &reach)?,
     };
-    report.total += all_links;
-    report.deleted += links.len() as u64;
+    let mut freed = unreached.iter().map(|(_, size)| size).sum();
     for link in &links {
-        report.freed += stat(link)?.map_or(0, |file| file.len());
+        freed += stat(link)?.map_or(0, |file| file.len());
     }
+    let report = PruneReport {
+        total: total + all_links,
+        deleted: (unreached.len() + links.len()) as u64,
+        freed,
+        young,
+    };
     if !options.dry_run {
         delete(repo, unreached, tombstones, progress)?;
         for link in &links {
@@ -70,6 +46,39 @@ pub(super) fn sweep(
         }
     }
     Ok(report)
+}
+
+/// The objects that are not reached, with the sizes of their files, and how many more are kept for their age. What
+/// those need counts as reached then.
+fn unreached(
+    repo: &Repo,
+    options: &PruneOptions,
+    objects: Vec<Object>,
+    reach: &mut Reach,
+) -> Result<(Vec<(Object, u64)>, u64), PruneError> {
+    let mut unreached: Vec<(Object, u64)> = Vec::new();
+    let mut young = Vec::new();
+    for object in objects {
+        if reach.contains(&object) {
+            continue;
+        }
+        let Some(file) = stat(&repo.object_path(object.0, &object.1))? else {
+            continue;
+        };
+        // The time of the last modification is part of the object in some modes, and always 0 there.
+        let since = options.keep_since;
+        if since.is_some_and(|since| file.ctime() >= since) {
+            young.push(object);
+        }
+        unreached.push((object, file.len()));
+    }
+    for object in young {
+        spare(repo, object, reach);
+    }
+    let before = unreached.len();
+    unreached.retain(|(object, _)| !reach.contains(object));
+    let kept = before - unreached.len();
+    Ok((unreached, kept as u64))
 }
 
 /// Keeps an object for its age, and everything it needs as far as that is there.
@@ -114,25 +123,14 @@ fn delete(
             repo.remove_commit(&CommitId::new(name), tombstones)?;
             changed.extend(repo.object_path(kind, &name).parent().map(Path::to_owned));
         } else {
-            sync(repo, std::mem::take(&mut changed))?;
+            repo.sync_dirs(&std::mem::take(&mut changed))?;
             repo.remove_object(kind, &name)?;
         }
         progress(done, all);
     }
-    sync(repo, changed)
-}
-
-fn sync(repo: &Repo, dirs: BTreeSet<PathBuf>) -> Result<(), PruneError> {
-    for dir in dirs.into_iter().filter(|_| repo.waits_for_disk()) {
-        let synced = File::open(&dir).and_then(|dir| dir.sync_all());
-        synced.at("sync", &dir)?;
-    }
-    Ok(())
+    Ok(repo.sync_dirs(&changed)?)
 }
 
 fn stat(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
-    match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => found.at("stat", path).map(Some),
-    }
+    fs::symlink_metadata(path).unless_absent().at("stat", path)
 }
