@@ -218,6 +218,16 @@ impl Op {
         bits.map(|(bit, _)| bit).sum()
     }
 
+    /// The set that reading [`Display`](fmt::Display)'s text gives; `None` for what has no text.
+    pub(crate) fn written(self) -> Option<Op> {
+        match self {
+            Op::EQUAL | Op::LESS | Op::AT_MOST | Op::GREATER | Op::AT_LEAST | Op::PREFIX => {
+                Some(self)
+            }
+            other => Op::parse(&other.to_string()),
+        }
+    }
+
     /// Reads a run of `<`, `>`, `=` and `~`; `None` for the empty text and for any other character.
     pub fn parse(text: &str) -> Option<Op> {
         let bits = text.chars().try_fold(0, |bits, character| {
@@ -433,8 +443,10 @@ fn parse_each<T>(
 
 /// The name, the operator if there is one, and what follows it.
 fn split_operator(text: &str) -> (&str, Option<Op>, &str) {
+    let is_operator = |byte| matches!(byte, b'<' | b'>' | b'=' | b'~');
     let Some((name, rest)) = text
-        .find(OPERATORS)
+        .bytes()
+        .position(is_operator)
         .and_then(|at| text.split_at_checked(at))
     else {
         return (text, None, "");

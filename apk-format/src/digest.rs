@@ -19,7 +19,7 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
@@ -35,12 +35,11 @@ pub enum Digest {
 impl Digest {
     /// Reads any of the text forms of this module's table.
     pub fn parse(text: &str) -> Result<Digest, DigestError> {
-        let bytes = match text.split_at_checked(2) {
-            Some(("Q1" | "Q2", rest)) => BASE64.decode(rest.as_bytes()).ok(),
-            Some(("X1" | "X2", rest)) => HEXLOWER_PERMISSIVE.decode(rest.as_bytes()).ok(),
+        let digest = match text.split_at_checked(2) {
+            Some(("Q1" | "Q2", rest)) => decode(&BASE64, rest),
+            Some(("X1" | "X2", rest)) => decode(&HEXLOWER_PERMISSIVE, rest),
             _ => None,
         };
-        let digest = bytes.as_deref().and_then(Digest::from_bytes);
         match digest {
             Some(Digest::Sha1(_)) if text.as_bytes().get(1) == Some(&b'2') => None,
             other => other,
@@ -50,11 +49,7 @@ impl Digest {
 
     /// Reads 40 or 64 hex digits.
     pub fn from_hex(text: &str) -> Result<Digest, DigestError> {
-        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
-        bytes
-            .as_deref()
-            .and_then(Digest::from_bytes)
-            .ok_or_else(|| DigestError { text: text.into() })
+        decode(&HEXLOWER_PERMISSIVE, text).ok_or_else(|| DigestError { text: text.into() })
     }
 
     /// Takes 20 bytes as a SHA-1 and 32 as a SHA-256; no other length is a digest.
@@ -103,6 +98,15 @@ impl Digest {
         let bytes = self.as_bytes();
         bytes.get(..20).unwrap_or(bytes)
     }
+}
+
+/// Decodes without memory of its own: indexes and databases are full of digests.
+fn decode(encoding: &Encoding, text: &str) -> Option<Digest> {
+    let mut bytes = [0; 33];
+    let length = encoding.decode_len(text.len()).ok()?;
+    let decoded = bytes.get_mut(..length)?;
+    let length = encoding.decode_mut(text.as_bytes(), decoded).ok()?;
+    Digest::from_bytes(bytes.get(..length)?)
 }
 
 /// `Q1…` for SHA-1, `Q2…` for SHA-256; [`Digest::parse`] reads it back.

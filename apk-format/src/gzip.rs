@@ -12,6 +12,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha512};
 
+use crate::signature::Algorithm;
+
 /// Reads the members of a gzip file; [`Read`] gives the content of the current one.
 pub(crate) struct Members<R> {
     source: R,
@@ -47,15 +49,15 @@ impl<R: Read> Members<R> {
         if self.at_end()? {
             return Ok(false);
         }
-        self.continue_member(limit);
+        self.continue_member();
+        self.extend_limit(limit);
         self.hashes = hashes;
         Ok(true)
     }
 
-    /// Starts the next member like [`Members::start_member`], but goes on with the hashes of the one before.
-    pub(crate) fn continue_member(&mut self, limit: u64) {
+    /// Starts the next member, but goes on with the hashes and the limit of the one before.
+    fn continue_member(&mut self) {
         self.inflate = Some(Decompress::new_gzip(WINDOW_BITS));
-        self.extend_limit(limit);
     }
 
     /// Lets the current member inflate to `limit` bytes from here on.
@@ -77,6 +79,11 @@ impl<R: Read> Members<R> {
     /// The number of compressed bytes used so far.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Goes on with those hashes only that a signature of this kind needs; with none, if there is no signature.
+    pub(crate) fn narrow_hashes(&mut self, wanted: Option<Algorithm>) {
+        self.hashes.narrow(wanted);
     }
 
     /// The hashes of the compressed bytes since [`Members::start_member`].
@@ -145,11 +152,9 @@ impl<R: Read> Read for Members<R> {
     }
 }
 
-/// The members of a file from the current one on, as if they were one.
+/// The members of a file from the current one on, as if they were one: its limit is that of all.
 pub(crate) struct Joined<'a, R> {
     pub(crate) members: &'a mut Members<R>,
-    /// How far each further member may inflate.
-    pub(crate) limit: u64,
 }
 
 impl<R: Read> Read for Joined<'_, R> {
@@ -162,7 +167,7 @@ impl<R: Read> Read for Joined<'_, R> {
             if self.members.at_end()? {
                 return Ok(0);
             }
-            self.members.continue_member(self.limit);
+            self.members.continue_member();
         }
     }
 }
@@ -191,6 +196,12 @@ impl Hashes {
             sha256: Some(Sha256::new()),
             ..Hashes::default()
         }
+    }
+
+    fn narrow(&mut self, wanted: Option<Algorithm>) {
+        self.sha1 = self.sha1.take_if(|_| wanted == Some(Algorithm::Rsa));
+        self.sha256 = self.sha256.take_if(|_| wanted == Some(Algorithm::Rsa256));
+        self.sha512 = self.sha512.take_if(|_| wanted == Some(Algorithm::Rsa512));
     }
 
     pub(crate) fn sha1(&self) -> [u8; 20] {
@@ -305,7 +316,6 @@ mod tests {
         let mut text = String::new();
         Joined {
             members: &mut members,
-            limit: 10,
         }
         .read_to_string(&mut text)
         .unwrap();

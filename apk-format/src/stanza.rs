@@ -45,7 +45,8 @@ impl<'a> Iterator for Paragraphs<'a> {
     type Item = Result<Vec<Field<'a>>, StanzaError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut fields = Vec::new();
+        // A package of an index has some 15 lines.
+        let mut fields = Vec::with_capacity(if self.rest.is_empty() { 0 } else { 16 });
         while !self.rest.is_empty() {
             let (text, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
             self.rest = rest;

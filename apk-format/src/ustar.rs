@@ -121,14 +121,20 @@ impl Archive {
 
     /// The whole content of the current entry; the caller has limited what `input` can give.
     pub(crate) fn content(&mut self, input: &mut impl Read) -> Result<Vec<u8>, ArchiveError> {
+        // Decompressors work best into a large buffer; a size that lies costs no more than the first one.
+        let length = usize::try_from(self.content).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
-        let length = self.content;
-        input
-            .take(length)
-            .read_to_end(&mut bytes)
-            .map_err(ArchiveError::Read)?;
-        if (bytes.len() as u64) < length {
-            return Err(ArchiveError::Truncated);
+        let mut filled = 0;
+        while filled < length {
+            if filled == bytes.len() {
+                let enough = filled.saturating_mul(2).max(FIRST_BUFFER);
+                bytes.resize(enough.min(length), 0);
+            }
+            let free = bytes.get_mut(filled..).unwrap_or_default();
+            match retry(|| input.read(free))? {
+                0 => return Err(ArchiveError::Truncated),
+                count => filled += count,
+            }
         }
         self.content = 0;
         Ok(bytes)
@@ -366,6 +372,9 @@ fn up_to_nul(field: &[u8]) -> &[u8] {
 
 /// The unit of tar.
 pub(crate) const BLOCK: usize = 512;
+
+/// How much room a content gets before any of it is there.
+const FIRST_BUFFER: usize = 64 << 10;
 
 /// Linux limits a path to 4 KiB and all xattrs of a file to 64 KiB names and values each; this is far beyond.
 const EXTENDED_LIMIT: u64 = 1 << 20;

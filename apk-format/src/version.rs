@@ -41,10 +41,43 @@ use std::hash::{Hash, Hasher};
 ///
 /// `Eq`, `Ord` and `Hash` follow apk's comparison, not the text: `01` equals `1`, and everything that is
 /// unparsable from its first byte on is equal. Compare [`Version::as_str`] to tell texts apart.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Version {
-    text: Box<str>,
+    text: Text,
     valid: bool,
+}
+
+/// The text of a version. Indexes hold tens of thousands of them, nearly all short: these need no memory of their own.
+#[derive(Clone)]
+enum Text {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<str>),
+}
+
+/// Longer than nearly all versions of Alpine.
+const SHORT: usize = 22;
+
+impl Text {
+    fn new(text: &str) -> Text {
+        let mut bytes = [0; SHORT];
+        match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
+            (Ok(length), Some(place)) => {
+                place.copy_from_slice(text.as_bytes());
+                Text::Short { length, bytes }
+            }
+            _ => Text::Long(text.into()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Text::Short { length, bytes } => {
+                let bytes = bytes.get(..usize::from(*length)).unwrap_or_default();
+                std::str::from_utf8(bytes).unwrap_or_default()
+            }
+            Text::Long(text) => text,
+        }
+    }
 }
 
 impl Version {
@@ -52,7 +85,7 @@ impl Version {
     pub fn parse(text: &str) -> Result<Version, VersionError> {
         match first_unparsable(text) {
             None => Ok(Version {
-                text: text.into(),
+                text: Text::new(text),
                 valid: true,
             }),
             Some(offset) => Err(VersionError {
@@ -68,14 +101,14 @@ impl Version {
     /// followed by a part that is less than the end.
     pub fn lenient(text: &str) -> Version {
         Version {
-            text: text.into(),
+            text: Text::new(text),
             valid: first_unparsable(text).is_none(),
         }
     }
 
     /// The text as written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.text.as_str()
     }
 
     /// Whether the text follows the grammar.
@@ -87,13 +120,13 @@ impl Version {
     ///
     /// This is no order: `1.2.3` is equal to the wanted `1.2`, but `1.2` is less than the wanted `1.2.3`.
     pub fn cmp_fuzzy(&self, wanted: &Version) -> Ordering {
-        compare(&self.text, &wanted.text, true)
+        compare(self.as_str(), wanted.as_str(), true)
     }
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare(&self.text, &other.text, false)
+        compare(self.as_str(), other.as_str(), false)
     }
 }
 
@@ -113,7 +146,7 @@ impl Eq for Version {}
 
 impl Hash for Version {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for part in Parts::new(&self.text) {
+        for part in Parts::new(self.as_str()) {
             part.hash_into(state);
         }
     }
@@ -121,7 +154,16 @@ impl Hash for Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Version")
+            .field("text", &self.as_str())
+            .field("valid", &self.valid)
+            .finish()
     }
 }
 

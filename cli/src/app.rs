@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::apk;
 use crate::commands::{
-    cat, checkout, checksum, commit, completions, compose, config, diff, export, fsck, init, log,
-    ls, man, prune, pull_local, refs, remote, reset, rev_parse, scripts, show, summary,
+    cat, checkout, checksum, commit, completions, compose, config, diff, export, fsck, init,
+    keygen, log, ls, man, prune, pull_local, refs, remote, reset, rev_parse, scripts, show, sign,
+    summary,
 };
 use crate::console::Console;
 use crate::face::Face;
@@ -68,11 +71,13 @@ pub(crate) enum Command {
     #[command(flatten)]
     Ostree(OstreeCommand),
     Compose(compose::ComposeArgs),
+    Keygen(keygen::KeygenArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Write the manual pages into a directory
     Man(man::ManArgs),
     Scripts(scripts::ScriptsArgs),
+    Sign(sign::SignArgs),
     /// Behave exactly as ostree, exit codes included
     #[command(name = "ostree")]
     AsOstree {
@@ -82,7 +87,10 @@ pub(crate) enum Command {
     /// Behave exactly as apk: `apk-ostree apk --help` says what there is
     #[command(name = "apk", disable_help_flag = true)]
     AsApk {
-        /// The command of apk, and its operands and options
+        /// The command of apk
+        #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(apk::commands()))]
+        command: Option<String>,
+        /// Its operands and options
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
@@ -151,7 +159,9 @@ pub(crate) fn run(request: Request, face: Face) -> Result<(), Failure> {
         Command::Man(args) => man::run(&args, &mut console),
         // The face is chosen before options are read, so that these are apk's.
         Command::AsApk { .. } => Err(Failure::usage("options of apk stand behind `apk`")),
+        Command::Keygen(args) => keygen::run(&args, &mut console),
         Command::Scripts(args) => scripts::run(&args, &mut console),
+        Command::Sign(args) => sign::run(&args, &mut console),
     };
     // What was written before a failure is still data.
     let flushed = console.flush();

@@ -10,7 +10,7 @@
 //! | `-` | no option |
 //! | `--` | the end of the options; the command may still follow |
 //! | `-h`, `-?`, `--help`, `--help-all` | help, at once |
-//! | `--version` | the version, if the options make sense |
+//! | `--version`, and `-V`, which is ours | the version, if the options make sense |
 //! | numbers | as C writes them, within 32 bits |
 //!
 //! A name is never shortened, and a value never stands directly behind its letter: `-bmain` asks for `-b`, `-m` and
@@ -238,6 +238,7 @@ impl Reading {
                     taken = true;
                 }
                 Some(arg) => self.set(arg),
+                None if letter == 'V' => self.version = true,
                 None if letter == 'h' || letter == '?' => {
                     self.help = Some("-h");
                     return Ok(());

@@ -10,6 +10,7 @@
 //! | [`failure`] | from any error to: message, causes, hint, exit code |
 //! | [`glib_words`] | the words of a command line as GLib reads them |
 //! | [`place`] | which repository is meant |
+//! | [`progress`] | how far work has got |
 //! | [`size`] | bytes for people |
 //! | [`timestamp`] | which time is meant |
 

@@ -18,6 +18,16 @@ pub struct PathError {
     pub source: SystemError,
 }
 
+impl PathError {
+    pub(crate) fn new(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        PathError {
+            action,
+            path: path.as_ref().to_owned(),
+            source: SystemError(source),
+        }
+    }
+}
+
 /// Names the path in case of failure: `File::open(&path).at("open", &path)?`.
 pub(crate) trait At<T> {
     /// Adds action and path to the error.
@@ -26,11 +36,7 @@ pub(crate) trait At<T> {
 
 impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError> {
-        self.map_err(|source| PathError {
-            action,
-            path: path.as_ref().to_owned(),
-            source: SystemError(source.into()),
-        })
+        self.map_err(|source| PathError::new(action, path, source.into()))
     }
 }
 

@@ -59,7 +59,7 @@ impl ProtectedPaths {
     /// Adds the lines of a file.
     pub fn add(&mut self, text: &str) {
         for line in text
-            .lines()
+            .split('\n')
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
         {
             let (protection, path) = match line.split_at_checked(1) {

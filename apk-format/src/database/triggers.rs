@@ -49,7 +49,7 @@ impl Triggers {
     /// Reads the whole file; empty lines are ignored.
     pub fn parse(text: &str) -> Result<Triggers, TriggersError> {
         let lines = text
-            .lines()
+            .split('\n')
             .enumerate()
             .filter(|(_, line)| !line.is_empty());
         let entries = lines.map(|(at, line)| {

@@ -45,6 +45,7 @@ impl World {
             .dependencies
             .iter()
             .map(|dependency| format!("{dependency}\n"))
+            .filter(|line| line != "\n")
             .collect();
         if lines.is_empty() { "\n".into() } else { lines }
     }

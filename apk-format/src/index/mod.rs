@@ -71,10 +71,17 @@ impl Index {
     }
 
     /// Reads the records of a file `APKINDEX`, outside its archive.
+    ///
+    /// Fails on more atoms than an index can have, so that a small file that inflates well cannot fill the memory.
     pub fn parse_records(text: &str) -> Result<Vec<Record>, RecordError> {
-        crate::stanza::split(text)
-            .map(|fields| Record::from_fields(&fields?))
-            .collect()
+        let mut left = record::ATOMS_LIMIT;
+        let mut records = Vec::with_capacity(text.len() / TYPICAL_RECORD);
+        for fields in crate::stanza::split(text) {
+            let fields = fields?;
+            record::spend_atoms(&fields, &mut left)?;
+            records.push(Record::from_fields(&fields)?);
+        }
+        Ok(records)
     }
 
     /// The text of the file `APKINDEX`: all records, in their order.
@@ -116,3 +123,6 @@ impl Index {
         });
     }
 }
+
+/// Bytes of a record in Alpine's indexes, at least.
+const TYPICAL_RECORD: usize = 350;

@@ -18,7 +18,7 @@ use crate::ustar::{Archive, ArchiveError, Header};
 pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
     let mut members = Members::new(reader);
     let mut found = Found::default();
-    let result = found.collect(&mut members);
+    let result = found.collect(&mut members, keys);
     let offset = members.offset();
     result.map_err(|source| IndexError::Archive { offset, source })?;
     if found.records.is_none() {
@@ -36,7 +36,11 @@ struct Found {
 }
 
 impl Found {
-    fn collect<R: Read>(&mut self, members: &mut Members<R>) -> Result<(), ArchiveError> {
+    fn collect<R: Read>(
+        &mut self,
+        members: &mut Members<R>,
+        keys: &KeyRing,
+    ) -> Result<(), ArchiveError> {
         let mut archive = Archive::default();
         // Whether a member holds signatures shows only after its beginning was read: every one is hashed from its
         // first byte, and the first without signatures goes on to the end of the file.
@@ -50,14 +54,8 @@ impl Found {
                 }
                 Some(first) => {
                     members.extend_limit(INDEX_LIMIT);
-                    return self.collect_files(
-                        first,
-                        &mut archive,
-                        &mut Joined {
-                            members,
-                            limit: INDEX_LIMIT,
-                        },
-                    );
+                    members.narrow_hashes(self.signatures.algorithm(keys));
+                    return self.collect_files(first, &mut archive, &mut Joined { members });
                 }
                 None if archive.has_ended() => return Err(ArchiveError::EndsEarly),
                 None => {}

@@ -66,7 +66,7 @@ fn record(view: InfoView<'_>, budget: &mut Budget) -> Result<Record, IndexError>
         name: info.name.clone(),
         length: hashes.len(),
     })?;
-    let mut record = info.to_record(identity, view.file_size()?);
+    let mut record = info.into_record(identity, view.file_size()?);
     note_losses(view, &mut record);
     Ok(record)
 }

@@ -108,9 +108,9 @@ impl PackageInfo {
     }
 
     /// What is known of a package that is never opened, because it has no files.
-    pub fn unopened(name: &str, version: Version) -> PackageInfo {
+    pub fn unopened(name: impl Into<String>, version: Version) -> PackageInfo {
         PackageInfo {
-            name: name.to_owned(),
+            name: name.into(),
             version,
             ..PackageInfo::empty()
         }
@@ -121,28 +121,39 @@ impl PackageInfo {
     /// `apk index` refuses packages with malformed atoms; here such a package becomes uninstallable or loses the
     /// atom, as if the index had listed it.
     pub fn to_record(&self, identity: Digest, size: u64) -> Record {
-        let mut record = Record::new(identity, &self.name, self.version.clone());
-        record.arch.clone_from(&self.arch);
-        record.size = size;
-        record.installed_size = self.installed_size;
-        record.description.clone_from(&self.description);
-        record.url.clone_from(&self.url);
-        record.license.clone_from(&self.license);
-        record.origin.clone_from(&self.origin);
-        record.maintainer.clone_from(&self.maintainer);
-        record.build_time = self.build_time;
-        record.commit.clone_from(&self.commit);
-        record.provider_priority = self.provider_priority;
-        record.depends.clone_from(&self.depends);
-        record.provides.clone_from(&self.provides);
-        record.install_if.clone_from(&self.install_if);
-        record.tags.clone_from(&self.tags);
-        for (key, atom) in &self.malformed {
+        self.clone().into_record(identity, size)
+    }
+
+    /// The same, without copying what both have.
+    pub fn into_record(self, identity: Digest, size: u64) -> Record {
+        let mut record = Record {
+            identity,
+            name: self.name,
+            version: self.version,
+            arch: self.arch,
+            size,
+            installed_size: self.installed_size,
+            description: self.description,
+            url: self.url,
+            license: self.license,
+            origin: self.origin,
+            maintainer: self.maintainer,
+            build_time: self.build_time,
+            commit: self.commit,
+            provider_priority: self.provider_priority,
+            depends: self.depends,
+            provides: self.provides,
+            install_if: self.install_if,
+            tags: self.tags,
+            uninstallable: None,
+            ignored: Vec::new(),
+        };
+        for (key, atom) in self.malformed {
             match key.as_str() {
                 "depend" => {
                     record
                         .uninstallable
-                        .get_or_insert_with(|| Uninstallable::Dependency(atom.clone()));
+                        .get_or_insert(Uninstallable::Dependency(atom));
                 }
                 "install_if" => record.install_if.clear(),
                 _ => {}

@@ -259,6 +259,23 @@ impl Signatures {
         self.entries.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The first entry whose key is loaded: how it was made, the key's name, the key, the signature.
+    fn chosen<'a>(
+        &'a self,
+        keys: &'a KeyRing,
+    ) -> Option<(Algorithm, &'a str, &'a PublicKey, &'a [u8])> {
+        self.entries.iter().find_map(|(name, signature)| {
+            let (algorithm, name) = name.split_once('.')?;
+            let algorithm = Algorithm::from_name(algorithm)?;
+            Some((algorithm, name, &keys.keys.get(name)?.1, &**signature))
+        })
+    }
+
+    /// Of what kind the signature is that [`Signatures::verify`] will look at; `None` if at none.
+    pub(crate) fn algorithm(&self, keys: &KeyRing) -> Option<Algorithm> {
+        self.chosen(keys).map(|(algorithm, ..)| algorithm)
+    }
+
     /// Decides by the rule of this module; gives the name of the key whose signature is good.
     pub(crate) fn verify(
         &self,
@@ -266,16 +283,7 @@ impl Signatures {
         keys: &KeyRing,
         trust: Trust,
     ) -> Result<Option<String>, SignatureError> {
-        let chosen = self.entries.iter().find_map(|(name, signature)| {
-            let (algorithm, name) = name.split_once('.')?;
-            Some((
-                Algorithm::from_name(algorithm)?,
-                name,
-                &keys.keys.get(name)?.1,
-                signature,
-            ))
-        });
-        match chosen {
+        match self.chosen(keys) {
             Some((algorithm, name, key, signature)) if algorithm.verify(key, hashes, signature) => {
                 Ok(Some(name.to_owned()))
             }

@@ -11,6 +11,8 @@
 mod directory_order;
 mod dump;
 mod faults;
+mod fuzz_corpus;
+mod hostile_v2;
 mod hostile_v3;
 mod index;
 mod making_v2;

@@ -1,13 +1,12 @@
 //! `apk adbdump`: what is in a v3 package or index, as text.
 
 use std::fs::File;
-use std::io::{self, Write};
 
 use apk_format::adb::dump::{DumpError, Format, dump};
 
 use super::applet::Applet;
+use super::generation::Stdout;
 use super::options::{Opt, Said};
-use super::out::Out;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
 
@@ -49,19 +48,5 @@ fn words(error: &DumpError) -> String {
         DumpError::Block(error) => phrases::frame(error),
         DumpError::Value(_) => phrases::ADB_BLOCK.to_owned(),
         DumpError::Write(error) => phrases::system(error),
-    }
-}
-
-/// Stdout as a writer; what goes wrong with it is told at the end.
-struct Stdout<'a>(&'a mut Out);
-
-impl Write for Stdout<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.bytes(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! what stood there before stays if something goes wrong.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use apk_format::PrivateKey;
@@ -12,6 +12,7 @@ use apk_format::adb::compression::Compression;
 use apk_format::adb::file::FileError;
 
 use super::options::{Opt, Said};
+use super::out::Out;
 use super::phrases;
 use super::session::{FAILED, Session};
 
@@ -44,6 +45,11 @@ fn load_key(path: &str) -> Result<PrivateKey, String> {
     PrivateKey::from_pem(&name, &pem).map_err(|_| phrases::KEY_FORMAT.to_owned())
 }
 
+/// $SOURCE_DATE_EPOCH, in Unix seconds.
+pub(super) fn source_date_epoch() -> Option<u64> {
+    std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()
+}
+
 /// Writes a file, which appears when it is whole.
 pub(super) fn write_file<E: From<FileError>>(
     path: &Path,
@@ -64,6 +70,20 @@ pub(super) fn write_file<E: From<FileError>>(
         let _ = fs::remove_file(&beside); // what is left over harms nobody
     }
     written
+}
+
+/// Stdout as a writer; what goes wrong with it is told at the end.
+pub(super) struct Stdout<'a>(pub(super) &'a mut Out);
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Large enough that the system is seldom asked.

@@ -9,6 +9,7 @@ use apk_format::{Index, Package, PackageError, Record};
 use composer::indexing::{Indexing, IndexingError, Older};
 
 use super::applet::Applet;
+use super::generation::source_date_epoch;
 use super::options::Opt;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
@@ -165,9 +166,7 @@ fn in_words(error: &IndexingError) -> String {
 
 /// The time of the files in the archive: now, unless $SOURCE_DATE_EPOCH says otherwise.
 fn build_time() -> u64 {
-    let told = std::env::var("SOURCE_DATE_EPOCH").ok();
-    let told = told.and_then(|text| text.parse().ok());
-    told.unwrap_or_else(|| {
+    source_date_epoch().unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map(|time| time.as_secs()).unwrap_or_default()
     })

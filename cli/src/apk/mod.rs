@@ -22,8 +22,10 @@
 //! | 99 | failed |
 
 mod adbdump;
+mod adbsign;
 mod applet;
 mod audit;
+mod convndx;
 mod dot;
 mod extract;
 mod fetch;
@@ -34,6 +36,7 @@ mod info;
 mod list;
 mod manifest;
 mod mkndx;
+mod mkpkg;
 mod options;
 mod out;
 mod phrases;
@@ -66,6 +69,11 @@ pub(crate) fn asked(args: &[OsString]) -> Option<Vec<OsString>> {
     }
 }
 
+/// The names of the commands, for help and for shells.
+pub(crate) fn commands() -> impl Iterator<Item = &'static str> {
+    APPLETS.iter().map(|applet| applet.name)
+}
+
 /// Does what was asked for, and gives the exit code.
 pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
     let mut session = Session::new();
@@ -91,7 +99,9 @@ const FAILURE: u8 = 99;
 /// The commands that are here, in alphabetical order.
 const APPLETS: &[Applet] = &[
     adbdump::APPLET,
+    adbsign::APPLET,
     audit::APPLET,
+    convndx::APPLET,
     dot::APPLET,
     extract::APPLET,
     fetch::APPLET,
@@ -100,6 +110,7 @@ const APPLETS: &[Applet] = &[
     list::APPLET,
     manifest::APPLET,
     mkndx::APPLET,
+    mkpkg::APPLET,
     policy::APPLET,
     query::APPLET,
     search::APPLET,
@@ -109,8 +120,7 @@ const APPLETS: &[Applet] = &[
 
 /// The commands of apk-tools 3.0.6 that are not here.
 const MISSING: &[&str] = &[
-    "adbgen", "adbsign", "add", "cache", "convdb", "convndx", "del", "fix", "mkpkg", "stats",
-    "update", "upgrade",
+    "adbgen", "add", "cache", "convdb", "del", "fix", "stats", "update", "upgrade",
 ];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {

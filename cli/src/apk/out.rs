@@ -56,6 +56,13 @@ impl Out {
         }
     }
 
+    /// A line beside the answers that quiet users do not want.
+    pub(super) fn notice(&mut self, line: impl Display) {
+        if self.verbosity >= 1 {
+            self.trouble(line);
+        }
+    }
+
     pub(super) fn warning(&mut self, words: impl Display) {
         self.trouble(format_args!("WARNING: {words}"));
     }

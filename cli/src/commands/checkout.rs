@@ -19,7 +19,7 @@ use ostree_store::tree::checkout::{
 };
 use ostree_store::tree::walk::{self, Entry, WalkError};
 
-use super::commit::parse_bool;
+use super::values::parse_bool;
 use crate::console::Console;
 use crate::failure::{Failure, Within};
 use crate::progress::Counter;

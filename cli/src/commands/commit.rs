@@ -6,31 +6,33 @@
 //! | trees → one tree | [`trees`], [`remake`] |
 //! | keys beside the tree | [`metadata`], [`bootable`] |
 //! | commit object, ref | here |
+//! | what is told | [`done`] |
 //!
 //! Nothing but the checksum of the commit (or the table) goes to stdout.
 
 mod bootable;
 mod changes;
+mod done;
 mod metadata;
 mod pathname_filter;
 mod remake;
 mod trees;
 
-use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
-use ostree_store::checksum::CommitId;
+use ostree_store::checksum::{CommitId, DirMetaId, DirTreeId};
 use ostree_store::gvariant::Dict;
 use ostree_store::object::{Commit, ObjectSink};
 use ostree_store::repo::{RefName, Repo, Statistics, Transaction};
 use ostree_store::tree::consume::{Consume, Consumed};
 use ostree_store::tree::import_dir::DirOptions;
 use ostree_store::tree::reuse::Inodes;
-use serde::Serialize;
 
 use self::changes::Changes;
+use self::done::Done;
+use super::values::{parse_bool, parse_number};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::progress::Counter;
@@ -146,35 +148,9 @@ pub(crate) struct CommitArgs {
     json: bool,
 }
 
-/// What `--json` tells of the commit made.
-#[derive(Debug, Serialize)]
-struct Record {
-    commit: String,
-    parent: Option<String>,
-    r#ref: Option<String>,
-    /// The parent has the same tree, so that it is the commit named here.
-    unchanged: bool,
-    metadata_total: u64,
-    metadata_written: u64,
-    content_total: u64,
-    content_written: u64,
-    content_bytes_written: u64,
-    /// Files that were taken for objects without reading them.
-    content_cache_hits: u64,
-}
-
 pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> Result<(), Failure> {
     let changes = Changes::read(args)?;
-    if args.branch.is_none() && !args.orphan {
-        return Err(Failure::usage(
-            "A branch must be specified with --branch, or use --orphan",
-        ));
-    }
-    let branch = args
-        .branch
-        .as_deref()
-        .map(str::parse::<RefName>)
-        .transpose()?;
+    let branch = args.branch()?;
     let parent = args.parent(&repo)?;
     let own_metadata = metadata::own(args, parent, &repo)?;
     let detached = metadata::detached(args)?;
@@ -190,60 +166,14 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
 
     // Under the lock: a prune must not delete an object after it was found to be there.
     let transaction = repo.transaction()?;
-    let inodes = match (args.devino_canonical, args.link_checkout_speedup) {
-        (true, _) => Some(Inodes::of(&repo)?.unconditional()),
-        (false, true) => Some(Inodes::of(&repo)?),
-        (false, false) => None,
-    };
-    let counter = Mutex::new(Counter::new(console, "files"));
-    let consume = args.consume.then(|| Consume::new(&transaction));
-    let options = DirOptions {
-        inodes: inodes.as_ref(),
-        consume: consume.as_ref(),
-        watch: Some(&|_| {
-            counter
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .step();
-        }),
-    };
-    let tree = trees::assemble(args, &changes, &transaction, &options)?;
-    let consumed = consume.map(Consume::finish);
-    counter
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .finish();
-    changes.check_used_up(console)?;
-    let (root_tree, root_meta) = tree.write(&transaction)?;
-    let hits = inodes.as_ref().map_or(0, Inodes::hits);
-    if let Some(id) = parent.filter(|_| args.skip_if_unchanged) {
-        let before = repo.commit(&id)?;
-        if (before.root_tree, before.root_meta) == (root_tree, root_meta) {
-            let done = Done {
-                id,
-                parent: before.parent,
-                unchanged: true,
-                hits,
-            };
-            let Some(consumed) = consumed else {
-                return args.tell(&done, transaction.statistics(), console);
-            };
-            // The parent may be a partial commit: what is deleted must be in the repository.
-            let statistics = transaction.publish()?;
-            consumed.delete()?;
-            return args.tell(&done, statistics, console);
-        }
+    let imported = import(args, &changes, &transaction, console)?;
+    if let Some(done) = unchanged(args, parent, &repo, &imported)? {
+        let statistics = leave(imported.consumed, transaction)?;
+        return done.tell(args, statistics, console);
     }
-    let mut metadata = metadata::complete(own_metadata, args, &repo);
-    if args.bootable {
-        let kernel = bootable::kernel(&root_tree, &transaction)?;
-        metadata = bootable::marked(metadata, kernel);
-    }
-    if args.generate_sizes {
-        metadata::add_sizes(&mut metadata, &transaction.sizes()?);
-    }
+    let (root_tree, root_meta) = imported.root;
     let commit = Commit {
-        metadata,
+        metadata: metadata_of(&root_tree, own_metadata, args, &transaction)?,
         parent,
         related: Vec::new(),
         subject,
@@ -253,17 +183,108 @@ pub(crate) fn run(args: &CommitArgs, mut repo: Repo, console: &mut Console) -> R
         root_meta,
     };
     let (id, statistics) = publish(&commit, branch, detached.as_ref(), transaction)?;
-    consumed.map_or(Ok(()), Consumed::delete)?;
-    args.tell(
-        &Done {
-            id,
-            parent,
-            unchanged: false,
-            hits,
-        },
-        statistics,
-        console,
-    )
+    imported.consumed.map_or(Ok(()), Consumed::delete)?;
+    let done = Done {
+        id,
+        parent,
+        unchanged: false,
+        hits: imported.hits,
+    };
+    done.tell(args, statistics, console)
+}
+
+/// The tree of the new commit, all its objects staged.
+struct Imported {
+    root: (DirTreeId, DirMetaId),
+    /// What is to be deleted once all is published.
+    consumed: Option<Consumed>,
+    /// How many files were taken for objects without reading them.
+    hits: u64,
+}
+
+/// Stages everything that the command line names.
+fn import(
+    args: &CommitArgs,
+    changes: &Changes,
+    transaction: &Transaction<'_>,
+    console: &mut Console,
+) -> Result<Imported, Failure> {
+    let repo = transaction.repo();
+    let inodes = match (args.devino_canonical, args.link_checkout_speedup) {
+        (true, _) => Some(Inodes::of(repo)?.unconditional()),
+        (false, true) => Some(Inodes::of(repo)?),
+        (false, false) => None,
+    };
+    let counter = Mutex::new(Counter::new(console, "files"));
+    let count = |_| {
+        let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        counter.step();
+    };
+    let consume = args.consume.then(|| Consume::new(transaction));
+    let options = DirOptions {
+        inodes: inodes.as_ref(),
+        consume: consume.as_ref(),
+        watch: Some(&count),
+    };
+    let tree = trees::assemble(args, changes, transaction, &options)?;
+    let consumed = consume.map(Consume::finish);
+    let counter = counter.into_inner();
+    counter.unwrap_or_else(PoisonError::into_inner).finish();
+    changes.check_used_up(console)?;
+    Ok(Imported {
+        root: tree.write(transaction)?,
+        consumed,
+        hits: inodes.as_ref().map_or(0, Inodes::hits),
+    })
+}
+
+/// What is told with `--skip-if-unchanged`, if the parent has the same tree.
+fn unchanged(
+    args: &CommitArgs,
+    parent: Option<CommitId>,
+    repo: &Repo,
+    imported: &Imported,
+) -> Result<Option<Done>, Failure> {
+    let Some(id) = parent.filter(|_| args.skip_if_unchanged) else {
+        return Ok(None);
+    };
+    let before = repo.commit(&id)?;
+    let same = (before.root_tree, before.root_meta) == imported.root;
+    Ok(same.then_some(Done {
+        id,
+        parent: before.parent,
+        unchanged: true,
+        hits: imported.hits,
+    }))
+}
+
+/// Ends without a commit. Objects stay only where the files they came from go.
+fn leave(consumed: Option<Consumed>, transaction: Transaction<'_>) -> Result<Statistics, Failure> {
+    let Some(consumed) = consumed else {
+        return Ok(transaction.statistics());
+    };
+    // The parent may be a partial commit: what is deleted must be in the repository.
+    let statistics = transaction.publish()?;
+    consumed.delete()?;
+    Ok(statistics)
+}
+
+/// The metadata of a commit whose tree is known.
+fn metadata_of(
+    root: &DirTreeId,
+    own: Dict,
+    args: &CommitArgs,
+    transaction: &Transaction<'_>,
+) -> Result<Dict, Failure> {
+    let mut metadata = metadata::complete(own, args, transaction.repo());
+    if args.bootable {
+        let kernel = bootable::kernel(root, transaction)?;
+        metadata = bootable::marked(metadata, kernel);
+    }
+    if args.generate_sizes {
+        metadata::add_sizes(&mut metadata, &transaction.sizes()?);
+    }
+    Ok(metadata)
 }
 
 /// Writes the commit; everything becomes visible, the ref last.
@@ -283,15 +304,18 @@ fn publish(
     Ok((id, transaction.publish()?))
 }
 
-/// What is to be told in the end.
-struct Done {
-    id: CommitId,
-    parent: Option<CommitId>,
-    unchanged: bool,
-    hits: u64,
-}
-
 impl CommitArgs {
+    /// The ref that is to move.
+    fn branch(&self) -> Result<Option<RefName>, Failure> {
+        match &self.branch {
+            Some(branch) => Ok(Some(branch.parse()?)),
+            None if self.orphan => Ok(None),
+            None => Err(Failure::usage(
+                "A branch must be specified with --branch, or use --orphan",
+            )),
+        }
+    }
+
     /// The commit before the new one.
     fn parent(&self, repo: &Repo) -> Result<Option<CommitId>, Failure> {
         match (self.parent.as_deref(), &self.branch) {
@@ -323,105 +347,5 @@ impl CommitArgs {
 
     fn source(&self) -> &Path {
         self.path.as_deref().unwrap_or(Path::new("."))
-    }
-
-    fn tell(
-        &self,
-        done: &Done,
-        statistics: Statistics,
-        console: &mut Console,
-    ) -> Result<(), Failure> {
-        let Done {
-            id,
-            parent,
-            unchanged,
-            hits,
-        } = *done;
-        let Statistics {
-            metadata_total,
-            metadata_written,
-            content_total,
-            content_written,
-            content_bytes_written,
-        } = statistics;
-        if self.json {
-            return console.json(&Record {
-                commit: id.to_string(),
-                parent: parent.map(|id| id.to_string()),
-                r#ref: self.branch.clone(),
-                unchanged,
-                metadata_total,
-                metadata_written,
-                content_total,
-                content_written,
-                content_bytes_written,
-                content_cache_hits: hits,
-            });
-        }
-        if !self.table_output {
-            return console.line(id);
-        }
-        console.line(format_args!("Commit: {id}"))?;
-        for (name, number) in [
-            ("Metadata Total", metadata_total),
-            ("Metadata Written", metadata_written),
-            ("Content Total", content_total),
-            ("Content Written", content_written),
-            ("Content Cache Hits", hits),
-            ("Content Bytes Written", content_bytes_written),
-        ] {
-            console.line(format_args!("{name}: {number}"))?;
-        }
-        Ok(())
-    }
-}
-
-/// A boolean as ostree's options take it.
-pub(crate) fn parse_bool(text: &str) -> Result<bool, Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" => Ok(true),
-        "0" | "false" | "no" | "none" => Ok(false),
-        _ => Err(Failure::usage(format_args!(
-            "Invalid boolean argument '{text}'"
-        ))),
-    }
-}
-
-/// A number as C reads it: `0x` before hex digits, `0` before octal ones.
-pub(crate) fn parse_number(text: &str) -> Result<i64, ParseIntError> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text),
-    };
-    let octal = digits.len() > 1 && digits.starts_with('0');
-    let (digits, radix) = match digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
-        Some(digits) => (digits, 16),
-        None => (digits, if octal { 8 } else { 10 }),
-    };
-    i64::from_str_radix(&format!("{sign}{digits}"), radix)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_read_as_c_reads_them() {
-        for (text, number) in [
-            ("8", 8),
-            ("010", 8),
-            ("0x10", 16),
-            ("0", 0),
-            ("-1", -1),
-            ("-0x1", -1),
-        ] {
-            assert_eq!(parse_number(text), Ok(number), "{text}");
-        }
-        for text in ["", "abc", "09", "0x", "1x", "--1"] {
-            assert!(parse_number(text).is_err(), "{text}");
-        }
     }
 }

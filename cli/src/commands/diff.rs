@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use self::statistics::Statistics;
 use super::checkout::without_dots;
-use super::commit::parse_number;
+use super::values::parse_number;
 use crate::console::Console;
 use crate::failure::{Failure, Within};
 

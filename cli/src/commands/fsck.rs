@@ -8,10 +8,8 @@
 mod record;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::ProgressBar;
 use ostree_store::checksum::CommitId;
 use ostree_store::object::ObjectKind;
 use ostree_store::repo::{ReadError, Repo};
@@ -20,10 +18,11 @@ use ostree_store::upkeep::fsck::{
     strays,
 };
 
-use super::prune::refuse_words;
+use super::values::refuse_words;
 use crate::console::Console;
 use crate::face::Face;
 use crate::failure::{Failure, chain};
+use crate::progress::Progress;
 use record::Record;
 
 /// Check a repository for missing and corrupt objects
@@ -114,19 +113,11 @@ fn without_parent(repo: &Repo) -> Result<Vec<CommitId>, Failure> {
 
 /// Runs the check, with a progress bar if it takes long and somebody watches.
 fn check(repo: &Repo, checks: Checks, console: &Console) -> Result<Report, Failure> {
-    let bar = if console.shows_progress() {
-        ProgressBar::no_length()
-    } else {
-        ProgressBar::hidden()
-    };
-    let started = Instant::now();
+    let progress = Progress::bar(console);
     let report = fsck_with(repo, checks, &|done, all| {
-        if started.elapsed() > Duration::from_millis(500) {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        }
+        progress.show(done as u64, all as u64);
     });
-    bar.finish_and_clear();
+    progress.finish();
     Ok(report?)
 }
 

@@ -23,16 +23,22 @@ pub(crate) fn run(args: &ManArgs, console: &mut Console) -> Result<(), Failure> 
     let mut command = Face::ApkOstree.command();
     command.build();
     page(&command, &args.dir, "apk-ostree", console)?;
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    for sub in shown(&command) {
+        let name = format!("apk-ostree-{}", sub.get_name());
+        page(sub, &args.dir, &name, console)?;
         // The pages of ostree's commands under its own face would say the same again.
-        page(
-            sub,
-            &args.dir,
-            &format!("apk-ostree-{}", sub.get_name()),
-            console,
-        )?;
+        if sub.get_name() != "ostree" {
+            for below in shown(sub) {
+                let name = format!("{name}-{}", below.get_name());
+                page(below, &args.dir, &name, console)?;
+            }
+        }
     }
     Ok(())
+}
+
+fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|sub| !sub.is_hide_set())
 }
 
 fn page(

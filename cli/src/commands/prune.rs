@@ -1,19 +1,18 @@
 //! `prune`: what no commit needs goes, and commits that nobody wants to keep.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::ProgressBar;
 use ostree_store::checksum::{Checksum, CommitId};
 use ostree_store::repo::Repo;
 use ostree_store::upkeep::prune::{Ancestors, PruneError, PruneOptions, PruneReport, Roots, prune};
 use serde::Serialize;
 
-use super::diff::statistics::human_size;
+use super::values::refuse_words;
 use crate::console::Console;
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::size::Size;
 use crate::timestamp;
 
 /// Delete objects that no commit needs, and commits that are not to be kept
@@ -67,32 +66,14 @@ const DELTAS_OF_WHAT: &str = "--static-deltas-only requires --delete-commit; see
 pub(crate) fn run(args: &PruneArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
     refuse_words(&args.words, console)?;
     let options = args.options(repo)?;
-    let bar = if console.shows_progress() {
-        ProgressBar::no_length()
-    } else {
-        ProgressBar::hidden()
-    };
-    let started = Instant::now();
-    let done = prune(repo, &options, &|done, all| {
-        if started.elapsed() > Duration::from_millis(500) {
-            bar.set_length(all);
-            bar.set_position(done);
-        }
-    });
-    bar.finish_and_clear();
+    let progress = Progress::bar(console);
+    let done = prune(repo, &options, &|done, all| progress.show(done, all));
+    progress.finish();
     let report = done.map_err(explained)?;
     if args.json {
         return console.json(&Record::new(args, &report));
     }
     args.tell(&report, console)
-}
-
-/// Refuses words behind a command that takes none; ostree does not look at them.
-pub(super) fn refuse_words(words: &[String], console: &Console) -> Result<(), Failure> {
-    match words.first().filter(|_| console.face() != Face::Ostree) {
-        Some(word) => Err(Failure::usage(format_args!("unexpected argument {word:?}"))),
-        None => Ok(()),
-    }
 }
 
 /// What helps where a prune would do harm.
@@ -181,7 +162,7 @@ impl PruneArgs {
         } else {
             console.line(format_args!("Total objects: {total}"))?;
         }
-        let (count, size) = (report.deleted, human_size(report.freed));
+        let (count, size) = (report.deleted, Size(report.freed));
         match (count, self.no_prune) {
             (0, _) => console.line("No unreachable objects")?,
             (_, true) => {

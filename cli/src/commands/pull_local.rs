@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use ostree_store::checksum::CommitId;
 use ostree_store::repo::Repo;
 use ostree_store::transfer::{PullOptions, Pulled, PulledRef, pull_local};
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::size::Size;
 
 /// Bring commits, with all they need, from another repository
@@ -96,23 +96,13 @@ fn watched(
         bare_user_only_files: args.bareuseronly_files,
         verify_bindings: !args.disable_verify_bindings,
     };
-    let bar = if console.shows_progress() {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    let started = Instant::now();
+    let progress = Progress::words(console);
     let pulled = pull_local(repo, source, &args.names, &options, &|metadata, content| {
-        // Most pulls are over before anybody could read a number.
-        if started.elapsed() > Duration::from_millis(500) && (metadata + content) % 64 == 0 {
-            bar.set_message(format!("{metadata} metadata, {content} content objects"));
-            bar.tick();
+        if (metadata + content) % 64 == 0 {
+            progress.say(|| format!("{metadata} metadata, {content} content objects"));
         }
     });
-    bar.finish_and_clear();
+    progress.finish();
     Ok(pulled?)
 }
 

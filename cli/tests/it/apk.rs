@@ -190,6 +190,71 @@ fn making(dir: &Path) {
     }
     let twice = Forge::package("twice", "1").info_line("pkgdesc = once more");
     fs::write(dir.join("twice.apk"), twice.build(&Key::demo())).unwrap();
+    // Whoever runs the test has one name.
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    fs::create_dir_all(dir.join("names/etc")).unwrap();
+    let passwd = format!("first:x:{uid}:1::/:/bin/sh\ntester:x:{uid}:1::/:/bin/sh\n");
+    fs::write(dir.join("names/etc/passwd"), passwd).unwrap();
+    fs::write(dir.join("names/etc/group"), format!("testers:x:{gid}:\n")).unwrap();
+    // As root is named root, directories of its are the ones that need not be listed.
+    fs::create_dir_all(dir.join("roots/etc")).unwrap();
+    let passwd = format!("root:x:{uid}:0::/:/bin/sh\n");
+    fs::write(dir.join("roots/etc/passwd"), passwd).unwrap();
+    fs::write(dir.join("roots/etc/group"), format!("root:x:{gid}:\n")).unwrap();
+    for path in ["tree", "no-files", "bare/usr/share", "linked"] {
+        fs::create_dir_all(dir.join(path)).unwrap();
+    }
+    pack_tree(&dir.join("tree"));
+    let linked = dir.join("linked");
+    fs::write(linked.join("one"), "one\n").unwrap();
+    fs::hard_link(linked.join("one"), linked.join("two")).unwrap();
+    fs::write(dir.join("script"), "#!/bin/sh\nexit 0\n").unwrap();
+    fs::write(dir.join("script2"), "#!/bin/sh\necho two\n").unwrap();
+    fs::write(dir.join("empty-script"), "").unwrap();
+    for path in [
+        "tree",
+        "tree/usr",
+        "tree/usr/bin",
+        "tree/etc",
+        "tree/empty",
+        "tree/usr-local",
+        "no-files",
+        "bare",
+        "bare/usr",
+        "bare/usr/share",
+        "linked",
+    ] {
+        mode(&dir.join(path), 0o755);
+    }
+    mode(&dir.join("tree/usr/bin/run"), 0o4755);
+    mode(&dir.join("tree/usr/lib"), 0o2750);
+}
+
+fn mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A directory with one of everything that needs no privilege.
+fn pack_tree(root: &Path) {
+    for path in ["usr/bin", "usr/lib", "usr-local", "etc", "empty"] {
+        fs::create_dir_all(root.join(path)).unwrap();
+    }
+    for (path, content) in [
+        ("etc/conf", "a = 1\n"),
+        ("etc/empty", ""),
+        ("usr/bin/run", "#!/bin/sh\n"),
+        ("usr/lib/large", &"line after line\n".repeat(9000)),
+        ("usr-local/file", "sorted before usr/\n"),
+    ] {
+        fs::write(root.join(path), content).unwrap();
+        mode(&root.join(path), 0o644);
+    }
+    fs::hard_link(root.join("usr/bin/run"), root.join("usr/bin/also")).unwrap();
+    fs::hard_link(root.join("usr/bin/run"), root.join("etc/run")).unwrap();
+    std::os::unix::fs::symlink("run", root.join("usr/bin/link")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", root.join("top")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(root.join("etc/socket")).unwrap());
 }
 
 /// Package files, good and faulty.
@@ -243,6 +308,9 @@ const SESSIONS: &[(&str, &str, &str)] = &[
     ("fetch", "-p root -X more", include_str!("apk/fetch.txt")),
     ("index", "-p root", include_str!("apk/index.txt")),
     ("mkndx", "-p root", include_str!("apk/mkndx.txt")),
+    ("mkpkg", "-p names", include_str!("apk/mkpkg.txt")),
+    ("adbsign", "-p root", include_str!("apk/adbsign.txt")),
+    ("convndx", "-p root", include_str!("apk/convndx.txt")),
     (
         "repositories",
         "-p root",

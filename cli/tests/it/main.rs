@@ -9,6 +9,7 @@
 mod apk;
 mod apk_audit;
 mod apk_extract;
+mod apk_making;
 mod checkout;
 mod checksum;
 mod commit_changes;
@@ -18,6 +19,7 @@ mod commit_sizes;
 mod compared;
 mod compose;
 mod config;
+mod consume_killed;
 mod damage;
 mod diff_special;
 mod differential;

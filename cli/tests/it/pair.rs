@@ -88,8 +88,20 @@ impl Pair {
     /// `None` if there is no real ostree here.
     #[track_caller]
     pub(crate) fn new(label: &str) -> Option<Pair> {
+        Pair::of(fixtures::scratch(label))
+    }
+
+    /// The same in a directory within `place`.
+    #[track_caller]
+    pub(crate) fn within(label: &str, place: &Path) -> Option<Pair> {
+        let prefix = format!("apk-ostree-{label}-");
+        let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(place);
+        Pair::of(dir.unwrap())
+    }
+
+    #[track_caller]
+    fn of(dir: TempDir) -> Option<Pair> {
         let peer = peer::ostree()?;
-        let dir = fixtures::scratch(label);
         for side in ["ours", "theirs"] {
             std::fs::create_dir(dir.path().join(side)).unwrap();
         }

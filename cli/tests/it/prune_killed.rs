@@ -175,7 +175,11 @@ fn a_prune_may_be_killed_at_any_moment() {
         assert_eq!(names(&dir.join("r")), wanted, "{round}");
     }
     println!("{caught} were killed, {half_done} in the middle of deleting");
-    assert!(half_done > 0, "no kill came in time");
+    assert!(half_done > 0, "no kill came in the middle");
+    assert!(
+        caught * 10 >= kills(110),
+        "only {caught} kills came in time"
+    );
 }
 
 #[test]
@@ -221,4 +225,5 @@ fn deleting_corrupt_objects_may_be_broken_off_anywhere() {
         ask(dir, &["fsck", "--repo=r"]).success();
     }
     println!("{caught} were killed");
+    assert!(caught * 5 >= kills(25), "only {caught} kills came in time");
 }

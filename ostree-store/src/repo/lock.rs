@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use super::config::LockTimeout;
+use super::settings::LockTimeout;
 use super::{Repo, RepoError};
 use crate::path_error::{At, PathError};
 
@@ -107,9 +107,6 @@ impl Lock {
     }
 
     /// Takes the lock if it is free; creates the file with `mode` if there is none.
-    ///
-    /// Whoever held it before may have removed the file after it was opened here: a lock that nobody else can find is
-    /// none, and nothing is returned.
     pub(super) fn try_acquire(
         path: &Path,
         kind: LockKind,

@@ -7,9 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::refs::{
-    Found, is_fragment, parse_content, parse_refspec, read_content, unreadable, way,
-};
+use super::ref_name::{is_fragment, parse_refspec};
+use super::refs::{Found, parse_content, read_content, unreadable, way};
 use super::{CollectionId, Config, RefError, Repo};
 use crate::checksum::CommitId;
 use crate::path_error::{At, PathError, UnlessAbsent};

@@ -7,37 +7,20 @@
 //! | `refs/mirrors/ID/NAME` | a ref of another collection |
 //! | a symbolic link among them | an alias of another ref |
 //!
-//! A name is words of letters, digits, `_`, `-` and `.`, joined by `/`; a word begins with a letter, a digit or `_`.
 //! The content is 64 hex digits and a line feed. What follows links stays inside `refs/`.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::ref_list::first_below;
-use super::{CollectionId, CollectionIdError, Repo, SummaryError, small_file};
-use crate::checksum::{Checksum, CommitId};
+use super::ref_name::{is_name, refuse_checksum};
+use super::{CollectionId, CollectionIdError, RefName, Repo, SummaryError, small_file};
+use crate::checksum::CommitId;
 use crate::path_error::{At, PathError, SystemError};
 
 /// The longest content of a ref that is read, in bytes; a checksum has 64.
 const MAX_CONTENT: u64 = 256;
-
-/// The name of a ref: a refspec `[remote:]name`, or a name in another collection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RefName {
-    space: Space,
-    name: String,
-}
-
-/// Where a name is unique.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Space {
-    Local,
-    Remote(String),
-    Mirror(CollectionId),
-}
 
 /// Why a ref could not be read, written or listed.
 #[derive(Debug, thiserror::Error)]
@@ -134,115 +117,6 @@ pub enum RefError {
     /// The file system refused.
     #[error(transparent)]
     Path(#[from] PathError),
-}
-
-impl RefName {
-    /// The name of a ref in a collection that is not the repository's own, see [`Repo::ref_in_collection`].
-    fn mirrored(collection: &CollectionId, name: &str) -> RefName {
-        RefName {
-            space: Space::Mirror(collection.clone()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The remote, if any.
-    #[must_use]
-    pub fn remote(&self) -> Option<&str> {
-        match &self.space {
-            Space::Remote(remote) => Some(remote),
-            _ => None,
-        }
-    }
-
-    /// The collection, if it is not the repository's own.
-    #[must_use]
-    pub fn collection(&self) -> Option<&CollectionId> {
-        match &self.space {
-            Space::Mirror(collection) => Some(collection),
-            _ => None,
-        }
-    }
-
-    /// The name without remote or collection.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The directory of all refs of the same remote or collection, relative to the repository.
-    fn root(&self) -> PathBuf {
-        match &self.space {
-            Space::Local => PathBuf::from("refs/heads"),
-            Space::Remote(remote) => Path::new("refs/remotes").join(remote),
-            Space::Mirror(collection) => Path::new("refs/mirrors").join(collection.as_str()),
-        }
-    }
-
-    /// The ref's file, relative to the repository.
-    pub(super) fn path(&self) -> PathBuf {
-        self.root().join(&self.name)
-    }
-
-    fn path_text(&self) -> String {
-        self.path().display().to_string()
-    }
-}
-
-impl FromStr for RefName {
-    type Err = RefError;
-
-    fn from_str(text: &str) -> Result<Self, RefError> {
-        let (remote, name) = parse_refspec(text)?;
-        refuse_checksum(name)?;
-        Ok(RefName {
-            space: remote.map_or(Space::Local, |remote| Space::Remote(remote.to_owned())),
-            name: name.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for RefName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.space {
-            Space::Local => f.write_str(&self.name),
-            Space::Remote(remote) => write!(f, "{remote}:{}", self.name),
-            Space::Mirror(collection) => write!(f, "({collection}, {})", self.name),
-        }
-    }
-}
-
-/// Remote and name of a refspec.
-pub(super) fn parse_refspec(text: &str) -> Result<(Option<&str>, &str), RefError> {
-    let (remote, name) = match text.split_once(':') {
-        Some((remote, name)) => (Some(remote), name),
-        None => (None, text),
-    };
-    if remote.is_some_and(|remote| !is_fragment(remote)) || !is_name(name) {
-        return Err(RefError::Refspec {
-            text: text.to_owned(),
-        });
-    }
-    Ok((remote, name))
-}
-
-fn refuse_checksum(name: &str) -> Result<(), RefError> {
-    if name.parse::<Checksum>().is_err() {
-        return Ok(());
-    }
-    Err(RefError::LooksLikeChecksum {
-        text: name.to_owned(),
-    })
-}
-
-/// Whether a text may be the name of a ref, without a remote.
-fn is_name(text: &str) -> bool {
-    text.split('/').all(is_fragment)
-}
-
-/// Whether a text may be the name of a remote, or one word of a ref's name.
-pub(super) fn is_fragment(text: &str) -> bool {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    text.starts_with(word) && text.chars().all(|c| word(c) || c == '-' || c == '.')
 }
 
 /// What stands where a ref's file would.
@@ -418,10 +292,7 @@ pub(super) fn read_content(path: &Path) -> io::Result<String> {
 pub(super) fn unreadable(error: io::Error, path: &Path) -> RefError {
     match error.kind() {
         io::ErrorKind::InvalidData => RefError::NotUtf8,
-        _ => match Err::<(), _>(error).at("read", path) {
-            Err(error) => error.into(),
-            Ok(()) => RefError::NotUtf8,
-        },
+        _ => PathError::new("read", path, error).into(),
     }
 }
 
@@ -464,40 +335,6 @@ fn rename_over(from: &Path, to: &Path, name: &RefName) -> Result<(), RefError> {
     }
     fs::rename(from, to).map_err(|e| match e.kind() {
         io::ErrorKind::NotADirectory => way("openat", Path::new(&name.path_text()), e),
-        _ => match Err::<(), _>(e).at("replace", to) {
-            Err(error) => error.into(),
-            Ok(()) => RefError::NotUtf8,
-        },
+        _ => PathError::new("replace", to, e).into(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The lists are those of the ostree specification, tried on the real tool.
-    #[test]
-    fn names_are_those_of_ostree() {
-        for good in [
-            "a..b",
-            "a.",
-            "café",
-            "Ü/x86_64",
-            "1",
-            "origin:main",
-            "a-b_c/d",
-        ] {
-            assert_eq!(good.parse::<RefName>().unwrap().to_string(), good);
-        }
-        for bad in [
-            "-a", ".a", "/a", "a/", "a//b", "a+b", "a@b", "a~", "a b", "", ":a", "a:", "x/y:a",
-        ] {
-            assert!(bad.parse::<RefName>().is_err(), "{bad:?}");
-        }
-        let hex = "0".repeat(64);
-        assert_eq!(
-            hex.parse::<RefName>().unwrap_err().to_string(),
-            format!("Rev name '{hex}' looks like a checksum")
-        );
-    }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::refs::is_fragment;
+use super::ref_name::is_fragment;
 use super::{Config, ConfigError, Repo, small_file};
 use crate::path_error::PathError;
 

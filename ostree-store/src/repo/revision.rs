@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::refs::{Found, parse_content, parse_refspec};
+use super::ref_name::parse_refspec;
+use super::refs::{Found, parse_content};
 use super::{ReadError, RefError, Repo};
 use crate::checksum::CommitId;
 use crate::path_error::PathError;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
-use super::import_dir::{self, ImportDirError};
+use super::import_dir::{ImportDirError, header};
 use crate::checksum::Checksum;
 use crate::object::{Checksummer, DirMeta, FileHeader, FileKind, ObjectSink, WriteError, Xattrs};
 use crate::path_error::At;
@@ -64,14 +64,16 @@ fn unopened(
     text: String,
     look: &Look,
 ) -> Result<Checksum, ImportDirError> {
-    let mut header = header(stat, FileKind::Symlink(text), look);
-    if !look.ignore_xattrs {
-        let xattrs = read_link_xattrs(path).at("read the xattrs of", path)?;
-        header.xattrs = xattrs.map_err(|cause| ImportDirError::Xattrs {
-            path: path.to_owned(),
-            cause,
-        })?;
-    }
+    let xattrs = match look.ignore_xattrs {
+        true => Xattrs::NONE,
+        false => read_link_xattrs(path)
+            .at("read the xattrs of", path)?
+            .map_err(|cause| ImportDirError::Xattrs {
+                path: path.to_owned(),
+                cause,
+            })?,
+    };
+    let header = looked_at(stat, FileKind::Symlink(text), xattrs, look);
     written(
         path,
         Checksummer
@@ -93,10 +95,7 @@ fn opened(path: &Path, look: &Look) -> Result<Checksum, ImportDirError> {
                 cause,
             })?,
     };
-    let header = FileHeader {
-        xattrs,
-        ..header(&stat, FileKind::Regular, look)
-    };
+    let header = looked_at(&stat, FileKind::Regular, xattrs, look);
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let meta = DirMeta {
             uid: header.uid,
@@ -115,11 +114,12 @@ fn opened(path: &Path, look: &Look) -> Result<Checksum, ImportDirError> {
     )
 }
 
-fn header(stat: &Stat, kind: FileKind, look: &Look) -> FileHeader {
+fn looked_at(stat: &Stat, kind: FileKind, xattrs: Xattrs, look: &Look) -> FileHeader {
+    let own = header(stat, kind, xattrs);
     FileHeader {
-        uid: look.uid.unwrap_or(stat.st_uid),
-        gid: look.gid.unwrap_or(stat.st_gid),
-        ..import_dir::header(stat, kind, Xattrs::NONE)
+        uid: look.uid.unwrap_or(own.uid),
+        gid: look.gid.unwrap_or(own.gid),
+        ..own
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn info(view: InfoView<'_>, budget: &mut Budget) -> Result<PackageInf
         let text = line(text, field, budget)?;
         Ok((!text.is_empty()).then_some(text))
     };
-    let mut info = PackageInfo::unopened(&name, Version::lenient(&version));
+    let mut info = PackageInfo::unopened(name, Version::lenient(&version));
     info.description = optional(view.description()?, "description")?.unwrap_or_default();
     info.url = optional(view.url()?, "url")?.unwrap_or_default();
     info.license = optional(view.license()?, "license")?.unwrap_or_default();
@@ -96,7 +96,7 @@ fn script(view: ScriptsView<'_>, kind: ScriptKind) -> Result<&[u8], SchemaError>
 
 fn line(text: &str, field: &'static str, budget: &mut Budget) -> Result<String, SchemaError> {
     spend(budget, text.len(), field)?;
-    if text.contains(['\n', '\0']) {
+    if text.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
         return Err(SchemaError::Holds {
             field,
             text: format!("a line break or a zero: {text:?}"),
@@ -131,7 +131,7 @@ fn dependencies(
     budget: &mut Budget,
     malformed: &mut Vec<(String, String)>,
 ) -> Result<Vec<Dependency>, SchemaError> {
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(list.len().min(SHORT_LIST));
     for value in list.values() {
         let view = DependencyView::new(list.adb(), value)?;
         let atom = Atom::read(view, key, budget)?;
@@ -148,7 +148,7 @@ fn provides(
     budget: &mut Budget,
     malformed: &mut Vec<(String, String)>,
 ) -> Result<Vec<Provide>, SchemaError> {
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(list.len().min(SHORT_LIST));
     for value in list.values() {
         let view = DependencyView::new(list.adb(), value)?;
         let atom = Atom::read(view, "provides", budget)?;
@@ -199,8 +199,8 @@ impl<'a> Atom<'a> {
     fn is_name(&self) -> bool {
         !self.name.is_empty()
             && !self.name.starts_with('!')
-            && !self.name.contains(|c: char| {
-                c.is_ascii_control() || matches!(c, ' ' | '<' | '>' | '=' | '~' | '@')
+            && !self.name.bytes().any(|byte| {
+                byte.is_ascii_control() || matches!(byte, b' ' | b'<' | b'>' | b'=' | b'~' | b'@')
             })
     }
 
@@ -209,7 +209,7 @@ impl<'a> Atom<'a> {
             _ if self.version.is_empty() => Constraint::Any,
             op if op == Op::IDENTITY => Constraint::Identity(Digest::parse(self.version).ok()?),
             op => Constraint::Version {
-                op: Op::parse(&op.to_string())?,
+                op: op.written()?,
                 version: Version::parse(self.version).ok()?,
             },
         };
@@ -242,6 +242,9 @@ impl<'a> Atom<'a> {
         format!("{conflict}{}{op}{}", self.name, self.version)
     }
 }
+
+/// How much room a list gets before any of it was read. Most are shorter; a longer one may be a lie.
+const SHORT_LIST: usize = 32;
 
 fn spend(budget: &mut Budget, amount: usize, field: &'static str) -> Result<(), SchemaError> {
     budget

@@ -73,29 +73,6 @@ impl fmt::Display for Statistics {
         writeln!(f, "[A] Object Count: {}", self.first_objects)?;
         writeln!(f, "[B] Object Count: {}", self.second_objects)?;
         writeln!(f, "Common Object Count: {}", self.common_objects)?;
-        writeln!(f, "Common Object Size: {}", human_size(self.common_size))
-    }
-}
-
-/// A size in powers of a thousand, as GLib prints it: whole bytes, else one decimal and a space that does not break.
-pub(crate) fn human_size(bytes: u64) -> String {
-    Size(bytes).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_written_as_glib_writes_them() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1, "1 byte"),
-            (161, "161 bytes"),
-            (2_005_678, "2.0\u{a0}MB"),
-            (1_250, "1.2\u{a0}kB"),
-        ] {
-            assert_eq!(human_size(bytes), text);
-        }
+        writeln!(f, "Common Object Size: {}", Size(self.common_size))
     }
 }

@@ -1,0 +1,177 @@
+//! Making packages, indexes and keys: where apk blocks or crashes, what both real tools think of our signatures.
+
+use crate::apk::our_apk;
+use crate::pair::{Answer, apk_ostree};
+use fixtures::forge::{Forge, Key, Repository};
+use fixtures::peer;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn ours(dir: &Path, line: &str) -> Answer {
+    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    our_apk(dir, &words)
+}
+
+#[track_caller]
+fn done(dir: &Path, words: &[&str]) -> Answer {
+    let mut command = apk_ostree(dir);
+    command.args(words);
+    let answer = Answer::of(command);
+    assert_eq!(answer.code, Some(0), "{words:?}: {}", answer.stderr);
+    answer
+}
+
+/// A repository of one package.
+fn repository(dir: &Path) {
+    let package = Forge::package("one", "1-r0")
+        .arch("x86_64")
+        .file("one", "one\n");
+    let repository = Repository::new("x86_64").add(package);
+    repository.write(&dir.join("repo"), &Key::demo()).unwrap();
+}
+
+/// apk 3.0.6 waits for somebody to write into the fifo, for ever.
+#[test]
+fn a_fifo_is_packed_and_not_opened() {
+    let dir = fixtures::scratch("making-fifo");
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("tree/etc")).unwrap();
+    let (at, fifo) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
+    rustix::fs::mknodat(at, dir.join("tree/etc/fifo"), fifo, 0o600.into(), 0).unwrap();
+    std::os::unix::fs::symlink("/", dir.join("tree/root")).unwrap();
+    let made = ours(dir, "mkpkg -I name:f -I version:1 -F tree -c none -o f.apk");
+    assert_eq!((made.code, &*made.stderr), (Some(0), ""));
+    let listed = ours(dir, "adbdump f.apk");
+    let text = listed.stdout;
+    assert!(
+        text.contains("name: fifo") && text.contains("name: root"),
+        "{text}"
+    );
+    assert!(!text.contains("usr"), "{text}");
+}
+
+/// Where apk 3.0.6 crashes.
+#[test]
+fn what_crashes_apk_is_an_error() {
+    let dir = fixtures::scratch("making-crashes");
+    let dir = dir.path();
+    let wrong = Forge::package("wrong", "1").depends("good bad=");
+    fs::write(dir.join("wrong.apk"), wrong.build(&Key::demo())).unwrap();
+    for (line, words) in [
+        (
+            "mkndx --allow-untrusted -o none.adb wrong.apk",
+            "ERROR: wrong.apk: dependency format is invalid\nERROR: 1 errors, not creating index\n",
+        ),
+        (
+            "mkndx -o nowhere/none.adb",
+            "ERROR: Index creation failed: No such file or directory\n",
+        ),
+        (
+            "mkpkg -I name:x -I version:1 -o nowhere/x.apk",
+            "ERROR: failed to create package: No such file or directory\n",
+        ),
+    ] {
+        let answer = ours(dir, line);
+        assert_eq!((answer.code, &*answer.stderr), (Some(99), words), "{line}");
+    }
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 1);
+}
+
+/// The index as it is on stdout, which the recordings do not hold because it is no text.
+#[test]
+fn convndx_gives_the_bytes_of_apk() {
+    let Some(apk) = peer::apk3() else { return };
+    let dir = fixtures::scratch("making-convndx");
+    let dir = dir.path();
+    repository(dir);
+    let index = fixtures::path("demo/repo/x86_64/APKINDEX.tar.gz");
+    let index = index.to_str().unwrap();
+    let key = fixtures::path("samples/keys/sample-rsa.key");
+    let key = format!("--sign-key={}", key.display());
+    let second = "repo/x86_64/APKINDEX.tar.gz";
+    for words in [
+        &["-c", "none", index][..],
+        &[index],
+        &["-q", index, second],
+        &[&key, second],
+        &["-c", "none"],
+    ] {
+        let run = |mut command: std::process::Command| {
+            let begin = ["-p", ".", "--allow-untrusted", "convndx"];
+            command.current_dir(dir).args(begin).args(words);
+            let output = command.env("APK_CONFIG", "/dev/null").output().unwrap();
+            (output.status.code(), output.stdout, output.stderr)
+        };
+        let mut own = apk_ostree(dir);
+        own.arg("apk");
+        assert!(run(own) == run(apk.command()), "{words:?}");
+    }
+}
+
+#[test]
+fn keys_are_made_once_and_sign_what_both_tools_trust() {
+    let dir = fixtures::scratch("making-keys");
+    let dir = dir.path();
+    repository(dir);
+    let made = done(dir, &["keygen", "me", "--bits", "2048"]);
+    assert_eq!(made.stdout, "me.rsa\nme.rsa.pub\n");
+    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("me.rsa"), 0o600);
+    let mut again = apk_ostree(dir);
+    again.args(["keygen", "me", "--bits", "2048"]);
+    let again = Answer::of(again);
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.stderr.starts_with("error: me.rsa is there already\n"),
+        "{}",
+        again.stderr
+    );
+
+    fs::create_dir(dir.join("keys")).unwrap();
+    fs::copy(dir.join("me.rsa.pub"), dir.join("keys/me.rsa.pub")).unwrap();
+    let unsigned = ours(
+        dir,
+        "index --allow-untrusted -o APKINDEX.tar.gz repo/x86_64/one-1-r0.apk",
+    );
+    assert_eq!(unsigned.code, Some(0), "{}", unsigned.stderr);
+    let package = ours(dir, "mkpkg -I name:v3 -I version:1 -o v3.apk");
+    assert_eq!(package.code, Some(0), "{}", package.stderr);
+    let keys = format!("{}/keys", dir.display());
+    let question = format!("--keys-dir {keys} verify v3.apk");
+    assert_ne!(ours(dir, &question).code, Some(0));
+    done(
+        dir,
+        &["sign", "APKINDEX.tar.gz", "v3.apk", "--key", "me.rsa"],
+    );
+    assert_eq!(ours(dir, &question).code, Some(0));
+    let mut twice = apk_ostree(dir);
+    twice.args(["sign", "APKINDEX.tar.gz", "--key", "me.rsa"]);
+    assert_eq!(Answer::of(twice).code, Some(1));
+
+    fs::create_dir_all(dir.join("signed/x86_64")).unwrap();
+    fs::copy(
+        dir.join("APKINDEX.tar.gz"),
+        dir.join("signed/x86_64/APKINDEX.tar.gz"),
+    )
+    .unwrap();
+    for sub in ["lib/apk/db", "etc/apk"] {
+        fs::create_dir_all(dir.join("root").join(sub)).unwrap();
+    }
+    for file in ["lib/apk/db/installed", "etc/apk/world"] {
+        fs::write(dir.join("root").join(file), "").unwrap();
+    }
+    let search = format!(
+        "--root root --arch x86_64 --keys-dir {keys} --repository {}/signed search one",
+        dir.display()
+    );
+    let found = ours(dir, &search);
+    assert_eq!((&*found.stdout, &*found.stderr), ("one-1-r0\n", ""));
+    for apk in [peer::apk2(), peer::apk3()].into_iter().flatten() {
+        let found = apk.run_in(dir, search.split(' '));
+        assert_eq!(found.stdout, b"one-1-r0\n", "{}", apk.version());
+    }
+    if let Some(apk) = peer::apk3() {
+        assert_eq!(apk.run_in(dir, question.split(' ')).code, Some(0));
+    }
+}
