@@ -6,7 +6,7 @@
 //! | [`block`] | the frame: a schema, then blocks |
 //! | [`value`] | what a block of values holds: words, blobs, arrays |
 //! | [`schema`] | what these mean: packages, indexes, files, dependencies |
-//! | [`writer`], [`file`] | how values and files are made |
+//! | [`writer`], [`mod@file`] | how values and files are made |
 //! | [`dump`] | a file as text, as `apk adbdump` prints it |
 
 pub(crate) mod atoms;

@@ -139,7 +139,7 @@ impl Said {
 /// An option that was found: in which group, which one, and what was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
-    /// The place of its group among those given to [`Words::read`].
+    /// The place of its group among those given to [`Words`].
     pub(super) group: usize,
     pub(super) name: &'static str,
     /// As it was written, without dashes.

@@ -503,8 +503,11 @@ impl World {
         match self.ask(&words) {
             // Which of several files is the first depends on a hash table.
             Err(text) if text.matches(": invalid mode 0").count() == 2 => return Ok(()),
-            // ostree takes such files all the same, and then calls them corrupt.
-            Err(text) if text.contains("cannot be kept in a repository of mode") => {
+            // ostree takes such files all the same, or only some of them, and then calls them corrupt.
+            Err(text)
+                if text.contains("cannot be kept in a repository of mode")
+                    || text.contains(": invalid mode 0") =>
+            {
                 return Err(SKIPPED.to_owned());
             }
             answer => answer?,
