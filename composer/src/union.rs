@@ -669,14 +669,16 @@ impl<'l> Incoming<'l> {
 
     /// The record, in the order of the database.
     fn finish(mut self) -> InstalledPackage {
-        let mut order = DirectoryOrder::new(self.dialect);
-        for entry in &self.layer.entries {
-            match &entry.object {
-                LayerObject::Dir => order.enter(&entry.path),
-                _ => order.enter(entry.path.rsplit_once('/').map_or("", |(dir, _)| dir)),
+        if self.dialect == Dialect::Apk3 {
+            let mut order = DirectoryOrder::default();
+            for entry in &self.layer.entries {
+                match &entry.object {
+                    LayerObject::Dir => order.enter(&entry.path),
+                    _ => order.enter(entry.path.rsplit_once('/').map_or("", |(dir, _)| dir)),
+                }
             }
+            self.record.arrange(order);
         }
-        self.record.arrange(order);
         self.record
     }
 

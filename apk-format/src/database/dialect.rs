@@ -6,11 +6,10 @@
 //! | identity in a script's name | `Q1` and base64 | `X1` and hex |
 //! | triggers | in the order of installation | in the order of `installed` |
 //! | files of a directory | as in the package | by name, byte by byte |
-//! | directories of a package | by first appearance | the same, but sorted at times: [`DirectoryOrder`] |
+//! | directories of a package | by first appearance | the same, but sorted at times: [`super::DirectoryOrder`] |
 //!
 //! Each version reads what the other one wrote. apk 3 keeps a `scripts.tar` that it finds, and then does not compress.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,68 +64,6 @@ impl FromStr for Dialect {
 pub struct DialectError {
     /// What was given.
     pub text: String,
-}
-
-/// The order in which a package's directories are recorded.
-///
-/// apk 2 keeps the order in which they first appear. apk 3 (3.0.6, `database.c`) looks names up in a list of which
-/// only the front is known to be sorted, and sorts all of it at a lookup that finds more than 32 names behind that
-/// front.
-#[derive(Clone, Debug)]
-pub struct DirectoryOrder {
-    dialect: Dialect,
-    dirs: Vec<String>,
-    known: HashSet<String>,
-    unsorted: usize,
-    current: Option<String>,
-}
-
-/// apk 3 tolerates so many names behind the sorted ones.
-const UNSORTED: usize = 32;
-
-impl DirectoryOrder {
-    /// An empty list.
-    #[must_use]
-    pub fn new(dialect: Dialect) -> DirectoryOrder {
-        DirectoryOrder {
-            dialect,
-            dirs: Vec::new(),
-            known: HashSet::new(),
-            unsorted: 0,
-            current: None,
-        }
-    }
-
-    /// Takes notice of an entry of the package: a directory's own, or that of a file in it.
-    pub fn enter(&mut self, dir: &str) {
-        if self.current.as_deref() == Some(dir) {
-            return;
-        }
-        if self.dialect == Dialect::Apk3 && self.unsorted > UNSORTED {
-            self.dirs.sort_unstable();
-            self.unsorted = 0;
-        }
-        if !self.known.contains(dir) {
-            if self.unsorted > 0 || self.dirs.last().is_some_and(|last| dir < last.as_str()) {
-                self.unsorted += 1;
-            }
-            self.known.insert(dir.to_owned());
-            self.dirs.push(dir.to_owned());
-        }
-        self.current = Some(dir.to_owned());
-    }
-
-    /// Whose order it is.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
-    /// All directories, in the order of the database.
-    #[must_use]
-    pub fn finish(self) -> Vec<String> {
-        self.dirs
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use std::fmt::Write;
 
 use sha1::{Digest as _, Sha1};
 
-use super::{Dialect, DirectoryOrder};
+use super::DirectoryOrder;
 use crate::dependency::{Dependency, name_order};
 use crate::digest::Digest;
 use crate::index::{Record, RecordError, atoms, low_16_bits, number};
@@ -175,19 +175,17 @@ impl InstalledPackage {
         text.push('\n');
     }
 
-    /// Brings directories and files into the order of the dialect. `order` has seen the package's entries.
-    pub fn arrange(&mut self, order: DirectoryOrder) {
-        if order.dialect() == Dialect::Apk2 {
-            return; // they stand as they came in the package
-        }
+    /// Brings directories and files into the order of apk 3, where `order` has seen the package's entries. apk 2
+    /// leaves them as they came in the package.
+    pub fn arrange(&mut self, order: DirectoryOrder<'_>) {
         for dir in &mut self.dirs {
             dir.files.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let order = order.finish();
         let places: HashMap<&str, usize> = order
-            .iter()
+            .into_iter()
             .enumerate()
-            .map(|(place, path)| (path.as_str(), place))
+            .map(|(place, path)| (path, place))
             .collect();
         self.dirs
             .sort_by_key(|dir| places.get(dir.path.as_str()).copied());

@@ -22,6 +22,7 @@
 //! ```
 
 mod dialect;
+mod directory_order;
 mod installed;
 mod protected;
 mod repositories;
@@ -29,7 +30,8 @@ mod scripts;
 mod triggers;
 mod world;
 
-pub use dialect::{Dialect, DialectError, DirectoryOrder};
+pub use dialect::{Dialect, DialectError};
+pub use directory_order::DirectoryOrder;
 pub use installed::{
     Flags, InstalledDb, InstalledDir, InstalledError, InstalledFile, InstalledPackage, xattr_hash,
 };

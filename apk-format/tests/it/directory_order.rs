@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use apk_format::InstalledDb;
 use apk_format::database::DirectoryOrder;
-use apk_format::{Dialect, InstalledDb};
 use fixtures::forge::{Forge, Key, Repository};
 use fixtures::peer::Peer;
 use fixtures::seed::Random;
@@ -55,7 +55,7 @@ fn ours() -> String {
     let mut table = String::new();
     for case in 0..CASES {
         let entries = entries(case);
-        let mut order = DirectoryOrder::new(Dialect::Apk3);
+        let mut order = DirectoryOrder::default();
         for entry in &entries {
             order.enter(entry.rsplit_once('/').unwrap().0);
         }
@@ -135,13 +135,4 @@ fn directories_and_files_stand_as_apk_3_records_them() {
     let differing = ours.lines().zip(recorded.lines()).find(|(a, b)| a != b);
     assert_eq!(differing, None);
     assert_eq!(ours.len(), recorded.len());
-}
-
-#[test]
-fn apk_2_keeps_the_order_of_the_package() {
-    let mut order = DirectoryOrder::new(Dialect::Apk2);
-    for dir in ["z", "a", "z", "m"] {
-        order.enter(dir);
-    }
-    assert_eq!(order.finish(), ["z", "a", "m"]);
 }

@@ -4,7 +4,7 @@ pub mod fsck;
 pub mod prune;
 mod reach;
 
-pub use reach::Unsound;
+pub use reach::{Corrupt, Unsound};
 
 use std::collections::BTreeMap;
 

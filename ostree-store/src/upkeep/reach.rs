@@ -13,19 +13,24 @@ pub(super) struct Reach {
     objects: HashSet<Object>,
 }
 
+/// An object whose bytes hash to another name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Corrupted {} object; checksum expected='{expected}' actual='{actual}'", kind.name())]
+pub struct Corrupt {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its name.
+    pub expected: Checksum,
+    /// The name that its bytes should have.
+    pub actual: Checksum,
+}
+
 /// Why the names in an object cannot be relied on.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsound {
     /// Its bytes hash to another name.
-    #[error("Corrupted {} object; checksum expected='{expected}' actual='{actual}'", kind.name())]
-    Corrupt {
-        /// Its kind.
-        kind: ObjectKind,
-        /// Its name.
-        expected: Checksum,
-        /// The name that its bytes should have.
-        actual: Checksum,
-    },
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
     /// It is not there, cannot be read, or means nothing.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -110,11 +115,13 @@ pub(super) fn sound<T>(
     let bytes = repo.metadata_bytes(kind, &name)?;
     let actual = Checksum::of(&bytes);
     if actual != name {
-        return Err(Unsound::Corrupt {
+        let expected = name;
+        return Err(Corrupt {
             kind,
-            expected: name,
+            expected,
             actual,
-        });
+        }
+        .into());
     }
     Ok(parse(&bytes).map_err(ReadError::parse(kind, &name))?)
 }

@@ -9,7 +9,7 @@ use crate::object::{
     Checksummer, Commit, DirMeta, DirTree, ObjectKind, ObjectSink, ParseError, WriteError,
 };
 use crate::repo::Repo;
-use crate::upkeep::reach::{Unsound, sound};
+use crate::upkeep::reach::{Corrupt, Unsound, sound};
 
 /// What can be wrong with an object.
 #[derive(Debug, thiserror::Error)]
@@ -18,15 +18,8 @@ pub enum Problem {
     #[error("the object is missing")]
     Missing,
     /// Its bytes hash to another name.
-    #[error("Corrupted {} object; checksum expected='{expected}' actual='{actual}'", kind.name())]
-    Corrupt {
-        /// Its kind.
-        kind: ObjectKind,
-        /// Its name.
-        expected: Checksum,
-        /// The name that its bytes should have.
-        actual: Checksum,
-    },
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
     /// Its bytes hash to its name, but mean nothing.
     #[error(transparent)]
     Meaningless(ParseError),
@@ -52,7 +45,7 @@ impl Problem {
     #[must_use]
     pub fn is_worthless(&self) -> bool {
         match self {
-            Problem::Corrupt { .. } | Problem::Size { .. } => true,
+            Problem::Corrupt(_) | Problem::Size { .. } => true,
             Problem::Unreadable(ReadError::Form { .. }) => true,
             Problem::Unreadable(ReadError::Parse { source, .. }) => {
                 !matches!(source, ParseError::Xattrs(_) | ParseError::NameOrder { .. })
@@ -85,15 +78,7 @@ pub(super) fn check(
         ObjectKind::File => Ok(()),
     };
     meaning.map(|()| None).map_err(|unsound| match unsound {
-        Unsound::Corrupt {
-            kind,
-            expected,
-            actual,
-        } => Problem::Corrupt {
-            kind,
-            expected,
-            actual,
-        },
+        Unsound::Corrupt(corrupt) => corrupt.into(),
         // Parsed are only bytes that hash to the name.
         Unsound::Read(ReadError::Parse { source, .. }) => Problem::Meaningless(source),
         Unsound::Read(error) => not_read(error),
@@ -108,11 +93,11 @@ fn check_file(repo: &Repo, name: Checksum, weaknesses: bool) -> Result<Option<We
             true => weakness::of_file(repo, &name, &header),
             false => None,
         }),
-        Ok(actual) => Err(Problem::Corrupt {
+        Ok(actual) => Err(Problem::Corrupt(Corrupt {
             kind: ObjectKind::File,
             expected: name,
             actual: *actual.checksum(),
-        }),
+        })),
         Err(WriteError::Size { expected, actual }) => Err(Problem::Size { expected, actual }),
         Err(WriteError::Content(error)) => Err(Problem::Content(error)),
         Err(error) => Err(Problem::Content(io::Error::other(error))),
