@@ -138,7 +138,9 @@ impl Dependency {
             Constraint::Identity(_) if self.conflict => {
                 version::compare(provided, "", false) != Ordering::Equal
             }
-            Constraint::Identity(wanted) => identity == Some(wanted),
+            Constraint::Identity(wanted) => {
+                identity.is_some_and(|identity| identity.same_identity(wanted))
+            }
         };
         matches != self.conflict
     }

@@ -32,7 +32,24 @@ pub enum Digest {
     Sha256([u8; 32]),
 }
 
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestKind {
+    /// SHA-1
+    Sha1,
+    /// SHA-256
+    Sha256,
+}
+
 impl Digest {
+    /// What made it.
+    pub fn kind(&self) -> DigestKind {
+        match self {
+            Digest::Sha1(_) => DigestKind::Sha1,
+            Digest::Sha256(_) => DigestKind::Sha256,
+        }
+    }
+
     /// Reads any of the text forms of this module's table.
     pub fn parse(text: &str) -> Result<Digest, DigestError> {
         let digest = match text.split_at_checked(2) {
@@ -94,7 +111,14 @@ impl Digest {
         format!("X1{}", HEXLOWER.encode(self.first_20()))
     }
 
-    fn first_20(&self) -> &[u8] {
+    /// Whether two identities are those of one package: databases keep 20 bytes of what an index has 32 of, and apk
+    /// compares these.
+    pub fn same_identity(&self, other: &Digest) -> bool {
+        self.first_20() == other.first_20()
+    }
+
+    /// The first 20 bytes, by which apk tells packages apart.
+    pub fn first_20(&self) -> &[u8] {
         let bytes = self.as_bytes();
         bytes.get(..20).unwrap_or(bytes)
     }

@@ -54,10 +54,10 @@ pub use database::{
     WorldError, xattr_hash,
 };
 pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, DigestKind};
 pub use index::{
-    Index, IndexDraft, IndexDraftError, IndexError, OlderIndex, Record, RecordError, RecordProblem,
-    Uninstallable,
+    Index, IndexDraft, IndexDraftError, IndexError, OlderIndex, PlaceError, Record, RecordError,
+    RecordProblem, Uninstallable,
 };
 pub use package::{
     Contents, Directories, Draft, DraftError, Entry, EntryKind, InfoError, Member, Package,

@@ -9,7 +9,7 @@
 //! looked up in the order of installation, and a package whose numbers were wrong is imported again.
 //!
 //! apk looks a name up once in a run, when it first meets it, and keeps the answer, also the answer that there is no
-//! such name: [`Lookup`] does the same. apk 3 forgets its answers when a package has brought another `etc/passwd` or
+//! such name: [`Lookup`] does the same. The names alone count in v3 packages, whose unknown owners are 65534. apk 3 forgets its answers when a package has brought another `etc/passwd` or
 //! `etc/group`.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ use crate::layer::NamedOwner;
 pub struct Accounts {
     users: BTreeMap<String, u32>,
     groups: BTreeMap<String, u32>,
+    /// Whether `root` is 0 where no file says what it is.
+    knows_root: bool,
 }
 
 impl Accounts {
@@ -36,11 +38,24 @@ impl Accounts {
         self.groups = read_ids(group);
     }
 
+    /// The same as apk of a dialect sees them: apk 3 knows `root` without any file.
+    #[must_use]
+    pub fn of_dialect(self, dialect: Dialect) -> Accounts {
+        Accounts {
+            knows_root: dialect == Dialect::Apk3,
+            ..self
+        }
+    }
+
     /// The owner and group in the tree: by name where the name is known, else by number.
     #[must_use]
     pub fn numbers(&self, named: &NamedOwner) -> (u32, u32) {
-        let uid = self.users.get(&named.uname).copied().unwrap_or(named.uid);
-        let gid = self.groups.get(&named.gname).copied().unwrap_or(named.gid);
+        let number = |ids: &BTreeMap<String, u32>, name: &str| match ids.get(name) {
+            None if self.knows_root && name == "root" => Some(0),
+            known => known.copied(),
+        };
+        let uid = number(&self.users, &named.uname).unwrap_or(named.uid);
+        let gid = number(&self.groups, &named.gname).unwrap_or(named.gid);
         (uid, gid)
     }
 }
@@ -68,7 +83,7 @@ impl Lookup {
 
     /// What the names of the owners in the next package mean.
     pub fn next_package<'e>(&mut self, owners: impl Iterator<Item = &'e NamedOwner>) -> Accounts {
-        let mut answers = Accounts::default();
+        let mut answers = Accounts::default().of_dialect(self.dialect);
         for named in owners {
             remember(
                 &named.uname,
@@ -169,6 +184,6 @@ mod tests {
 
     #[test]
     fn apk_3_asks_again_when_accounts_have_come() {
-        assert_eq!(answers(Dialect::Apk3), [(900, 901), (3, 4), (2, 0)]);
+        assert_eq!(answers(Dialect::Apk3), [(900, 0), (3, 4), (2, 0)]);
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use apk_format::database::{IndexFile, ListedRepository, local_path};
 use apk_format::{Index, IndexError, KeyError, KeyRing, Record, SignatureError, Trust};
 
 use crate::event::{Event, Watch};
@@ -14,8 +15,10 @@ use crate::event::{Event, Watch};
 pub struct Source {
     /// The tag without the `@`, if it has one.
     pub tag: Option<String>,
-    /// The directory that holds one directory per architecture.
+    /// The directory that holds one directory per architecture, or the index itself.
     pub path: PathBuf,
+    /// Which index it has; `None` for whichever is there.
+    pub index: Option<IndexFile>,
 }
 
 /// A repository whose index has been read.
@@ -25,6 +28,27 @@ pub struct Repository {
     pub source: Source,
     /// What it offers.
     pub records: Vec<Record>,
+    /// How its packages are named, where its index says so.
+    pub pkgname_spec: Option<String>,
+}
+
+impl Repository {
+    /// Whether it was asked for by the file of its index.
+    #[must_use]
+    pub fn is_single_file(&self) -> bool {
+        self.source.index == Some(IndexFile::Url)
+    }
+
+    /// Where the paths of its packages begin.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        let path = &*self.source.path;
+        if self.is_single_file() {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        }
+    }
 }
 
 /// Why the repositories cannot be used.
@@ -81,8 +105,8 @@ impl CatalogError {
                 }
             }),
             CatalogError::Index { .. } => Some("copy or make the index again".into()),
-            CatalogError::Read { path, .. } if path.ends_with("APKINDEX.tar.gz") => {
-                Some("a repository is a directory with ARCH/APKINDEX.tar.gz in it".into())
+            CatalogError::Read { path, .. } if path.ends_with(V2_INDEX) => {
+                Some("a repository is a directory with ARCH/APKINDEX.tar.gz or ARCH/Packages.adb in it".into())
             }
             _ => None,
         }
@@ -90,15 +114,23 @@ impl CatalogError {
 }
 
 impl Source {
-    /// Reads one entry of `repositories.urls`: `[@tag] PATH`, relative to `base`.
+    /// Reads one entry of `repositories.urls`: `[v2|v3|ndx] [@tag] PATH`, relative to `base`.
+    ///
+    /// A path that ends in `.adb` or `.tar.gz` is that of the index itself, as after `ndx`.
     pub fn parse(text: &str, base: &Path) -> Result<Source, CatalogError> {
+        let text = text.trim();
+        let (index, text) = match text.split_once([' ', '\t']) {
+            Some(("v2", rest)) => (Some(IndexFile::V2), rest.trim()),
+            Some(("v3", rest)) => (Some(IndexFile::V3), rest.trim()),
+            Some(("ndx", rest)) => (Some(IndexFile::Url), rest.trim()),
+            _ => (None, text),
+        };
         let (tag, place) = match text
-            .trim()
             .strip_prefix('@')
             .and_then(|rest| rest.split_once([' ', '\t']))
         {
             Some((tag, place)) => (Some(tag.to_owned()), place.trim()),
-            None => (None, text.trim()),
+            None => (None, text),
         };
         let path = place.strip_prefix("file://").unwrap_or(place);
         if path.contains("://") {
@@ -106,18 +138,40 @@ impl Source {
                 url: place.to_owned(),
             });
         }
+        let is_index = path.ends_with(".adb") || path.ends_with(".tar.gz");
         Ok(Source {
             tag,
             path: base.join(path),
+            index: index.or(is_index.then_some(IndexFile::Url)),
         })
     }
 
-    /// The directory of one architecture.
+    /// A repository of a root's own list; `None` if it is on another machine.
     #[must_use]
-    pub fn arch_dir(&self, arch: &str) -> PathBuf {
-        self.path.join(arch)
+    pub fn listed(listed: &ListedRepository) -> Option<Source> {
+        Some(Source {
+            tag: listed.tag.clone(),
+            path: local_path(&listed.url)?.into(),
+            index: Some(listed.index),
+        })
+    }
+
+    /// The file of the index for one architecture.
+    #[must_use]
+    pub fn index_path(&self, arch: &str) -> PathBuf {
+        let v2 = self.path.join(arch).join(V2_INDEX);
+        let v3 = self.path.join(arch).join(V3_INDEX);
+        match self.index {
+            Some(IndexFile::Url) => self.path.clone(),
+            Some(IndexFile::V3) => v3,
+            None if !v2.exists() && v3.exists() => v3,
+            Some(IndexFile::V2) | None => v2,
+        }
     }
 }
+
+const V2_INDEX: &str = "APKINDEX.tar.gz";
+const V3_INDEX: &str = "Packages.adb";
 
 /// Reads keys: files, and all visible files of directories.
 pub fn read_keys(places: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>, CatalogError> {
@@ -177,7 +231,7 @@ pub fn load(
     keys: &KeyRing,
     watch: &dyn Watch,
 ) -> Result<Repository, CatalogError> {
-    let path = source.arch_dir(arch).join("APKINDEX.tar.gz");
+    let path = source.index_path(arch);
     let file = File::open(&path).map_err(|source| CatalogError::Read {
         path: path.clone(),
         source,
@@ -195,5 +249,6 @@ pub fn load(
     Ok(Repository {
         source: source.clone(),
         records: index.records,
+        pkgname_spec: index.pkgname_spec,
     })
 }

@@ -86,6 +86,7 @@ pub fn import(
     let mut layer = Layer {
         record: record.clone(),
         info: package.info().clone(),
+        file_digests: package.file_digests(),
         scripts: package.scripts().to_vec(),
         entries: Vec::new(),
         passwd: None,

@@ -9,7 +9,9 @@
 use std::collections::BTreeSet;
 
 use apk_format::dependency::name_order;
-use apk_format::{Index, KeyRing, Package, PackageError, Record, SignatureError, Trust};
+use apk_format::{
+    DigestKind, Index, KeyRing, Package, PackageError, Record, SignatureError, Trust,
+};
 
 /// What becomes of packages that only the older index has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Indexing {
         keys: &KeyRing,
         trust: Trust,
     ) -> Result<(), IndexingError> {
-        if package.unique_id().is_some() {
+        if package.file_digests() == DigestKind::Sha256 {
             return Err(IndexingError::Version3);
         }
         package.verify_signature(keys, trust)?;

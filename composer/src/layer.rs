@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apk_format::{Digest, Entry, PackageInfo, Record, Script};
+use apk_format::{Digest, DigestKind, Entry, PackageInfo, Record, Script};
 use ostree_store::checksum::FileId;
 
 /// A package whose contents are objects.
@@ -12,6 +12,8 @@ pub struct Layer {
     pub record: Record,
     /// What the package says of itself.
     pub info: PackageInfo,
+    /// How it knows its files.
+    pub file_digests: DigestKind,
     /// Install scripts, in apk's order.
     pub scripts: Vec<Script>,
     /// What it puts where, in the order of its archive.

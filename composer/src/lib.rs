@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use apk_format::Dialect;
-use apk_format::{Digest, PackageInfo, Record};
+use apk_format::{Digest, DigestKind, PackageInfo, Record};
 use ostree_store::object::{ObjectSink, WriteError};
 use ostree_store::repo::{ReadError, RefError, Repo, RepoError, RevError, Transaction};
 use ostree_store::tree::TreeError;
@@ -250,7 +250,8 @@ fn import_all(
     let layers: Vec<Result<Layer, ComposeError>> = work
         .par_iter()
         .map(|(plan, step, _)| {
-            import_one(step, plan.target.arch, &plan.base.accounts, objects, watch)
+            let accounts = plan.base.accounts.clone().of_dialect(plan.dialect);
+            import_one(step, plan.target.arch, &accounts, objects, watch)
         })
         .collect();
     let mut imported = Layers::new();
@@ -268,7 +269,10 @@ fn import_one(
     sink: &dyn ObjectSink,
     watch: &dyn Watch,
 ) -> Result<Layer, ComposeError> {
-    let Step::Install { record, source, .. } = step else {
+    let Step::Install {
+        record, repository, ..
+    } = step
+    else {
         return Err(WriteError::Content(std::io::Error::other("a removal has no package")).into());
     };
     let package = title(record);
@@ -276,7 +280,7 @@ fn import_one(
         return Ok(empty(record)); // apk never downloads such packages, and runs none of their scripts
     }
     let archive =
-        acquire::acquire(record, source, arch).map_err(|source| ComposeError::Acquire {
+        acquire::acquire(record, repository, arch).map_err(|source| ComposeError::Acquire {
             package: package.clone(),
             source,
         })?;
@@ -297,6 +301,7 @@ fn empty(record: &Record) -> Layer {
     Layer {
         record: record.clone(),
         info: PackageInfo::unopened(&record.name, record.version.clone()),
+        file_digests: DigestKind::Sha1,
         scripts: Vec::new(),
         entries: Vec::new(),
         passwd: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use apk_format::database::RepositoryReader;
 use apk_format::{Dependency, Dialect, Digest, Record};
 use ostree_store::repo::Transaction;
 
@@ -45,7 +46,7 @@ pub(crate) enum Step {
     /// A package comes, in place of another version if there is one.
     Install {
         record: Box<Record>,
-        source: Source,
+        repository: Arc<Repository>,
         tag: Option<String>,
         /// As `apk` would announce it.
         line: String,
@@ -91,7 +92,7 @@ impl<'m> Target<'m> {
         let wanted = self.branch.world(self.name)?;
         let base = base::open(self.branch.from.as_ref(), self.arch, dir, objects)?;
         let mut notices = Vec::new();
-        let sources = sources(manifest, &base, dir, &mut notices)?;
+        let sources = sources(manifest, &base, self.arch, dir, &mut notices)?;
         let mut repositories = Vec::new();
         for source in &sources {
             repositories.push(self.repository(source, manifest, &base, dir, catalogs, watch)?);
@@ -213,6 +214,7 @@ const APK_TOOLS: &str = "apk-tools";
 fn sources(
     manifest: &Manifest,
     base: &Base,
+    arch: &str,
     dir: &Path,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Source>, ComposeError> {
@@ -220,11 +222,18 @@ fn sources(
     for url in &manifest.repositories.urls {
         sources.push(Source::parse(url, dir)?);
     }
-    for url in &base.repositories {
-        // The lines of a foreign tree are not this manifest's wishes: what cannot be had is said, not refused.
-        match Source::parse(url, Path::new("/")) {
-            Ok(source) if source.path.is_dir() => sources.push(source),
-            _ => notices.push(Notice::RepositorySkipped { url: url.clone() }),
+    // The lines of a foreign tree are not this manifest's wishes: what cannot be had is said, not refused.
+    let mut lines = RepositoryReader::new(arch);
+    for line in &base.repositories {
+        let listed = lines.read_line(line, true);
+        if listed.is_err() {
+            notices.push(Notice::RepositorySkipped { url: line.clone() });
+        }
+        for listed in listed.unwrap_or_default() {
+            match Source::listed(&listed) {
+                Some(source) if source.path.exists() => sources.push(source),
+                _ => notices.push(Notice::RepositorySkipped { url: listed.url }),
+            }
         }
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -247,7 +256,7 @@ fn step(change: &resolve::Change<'_>, repositories: &[Arc<Repository>]) -> Optio
             let record = repository.records.get(offer.record)?;
             Some(Step::Install {
                 record: Box::new(record.clone()),
-                source: repository.source.clone(),
+                repository: Arc::clone(repository),
                 tag: new.tag.map(str::to_owned),
                 line,
             })

@@ -21,12 +21,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use apk_format::database::DirectoryOrder;
-use apk_format::{Dialect, Digest, InstalledDir, InstalledFile, InstalledPackage};
+use apk_format::{Dialect, Digest, DigestKind, InstalledDir, InstalledFile, InstalledPackage};
 use ostree_store::checksum::{DirMetaId, FileId};
 use ostree_store::object::{DirMeta, FileKind, Name, NameError, ObjectSink, WriteError};
 use ostree_store::repo::{ReadError, Transaction};
 use ostree_store::tree::{Subtree, Tree, TreeError};
-use sha1::{Digest as _, Sha1};
+use sha1::Sha1;
+use sha2::Sha256;
 
 use crate::base::{Base, BaseError, find, names};
 use crate::directories::{Access, claims};
@@ -78,6 +79,14 @@ pub enum UnionError {
         /// The package.
         package: String,
     },
+    /// A package whose files the database cannot record.
+    #[error(
+        "{package} is a v3 package, and the package database of apk 2.14 cannot record its files"
+    )]
+    Digests {
+        /// The package.
+        package: String,
+    },
     /// A file without its directory, which apk would not install.
     #[error("{package} has the file {path} without an entry for its directory before it")]
     NoDirectory {
@@ -126,6 +135,10 @@ impl UnionError {
             UnionError::Conflict { owner, package, .. } => Some(format!(
                 "leave one of them out, or let one say `replaces` the other in its package: {owner}, {package}"
             )),
+            UnionError::Digests { .. } => Some(
+                "say `dialect = \"3.0\"` for the branch, or use the package of a v2 repository"
+                    .into(),
+            ),
             _ => None,
         }
     }
@@ -203,6 +216,11 @@ impl<'t> Union<'t> {
     /// Lays a package into the tree; one of the same name goes.
     /// `tag` is the repository tag under which it was chosen.
     pub fn install(&mut self, layer: &Layer, tag: Option<&str>) -> Result<(), UnionError> {
+        if layer.file_digests == DigestKind::Sha256 && self.dialect == Dialect::Apk2 {
+            return Err(UnionError::Digests {
+                package: layer.title(),
+            });
+        }
         let previous = self.position(&layer.record.name);
         let mut incoming = Incoming::new(layer, self.packages.len(), tag, self.dialect);
         self.packages.push(None); // keeps the place until the record is complete
@@ -425,7 +443,7 @@ impl<'t> Union<'t> {
             return self.put_at(layer, path, id);
         };
         if path.starts_with(PROTECTED) && self.is_changed(path, previous, existing)? {
-            let same = self.content_hash(path, existing)? == checksum;
+            let same = self.is_content(path, existing, checksum, layer.file_digests)?;
             let new_version = (!same).then(|| format!("{path}.apk-new"));
             if let Some(beside) = &new_version {
                 self.put_at(layer, beside, id)?;
@@ -480,13 +498,35 @@ impl<'t> Union<'t> {
         let recorded = files_of(package)
             .find(|(found, _)| found == path)
             .and_then(|(_, file)| file.checksum);
-        Ok(self.content_hash(path, existing)? != recorded)
+        Ok(!self.is_content(path, existing, recorded, digests_of(package))?)
     }
 
-    /// SHA-1 of a file's content or of a link's target: what apk compares.
-    fn content_hash(&self, path: &str, id: FileId) -> Result<Option<Digest>, UnionError> {
+    /// Whether a file's content or a link's target is what a package has recorded; databases keep 20 bytes of it.
+    fn is_content(
+        &self,
+        path: &str,
+        id: FileId,
+        recorded: Option<Digest>,
+        kind: DigestKind,
+    ) -> Result<bool, UnionError> {
+        let Some(recorded) = recorded else {
+            return Ok(false);
+        };
+        let found = match kind {
+            DigestKind::Sha1 => Digest::Sha1(self.content_hash::<Sha1>(path, id)?.into()),
+            DigestKind::Sha256 => Digest::Sha256(self.content_hash::<Sha256>(path, id)?.into()),
+        };
+        Ok(found.first_20() == recorded.first_20())
+    }
+
+    /// The hash of a file's content or of a link's target.
+    fn content_hash<H: sha1::Digest>(
+        &self,
+        path: &str,
+        id: FileId,
+    ) -> Result<sha1::digest::Output<H>, UnionError> {
         let mut file = self.objects.read_file(&id)?;
-        let mut hash = Sha1::new();
+        let mut hash = H::new();
         if let FileKind::Symlink(target) = &file.header.kind {
             hash.update(target.as_bytes());
         }
@@ -499,7 +539,7 @@ impl<'t> Union<'t> {
                     source,
                 })?;
             if count == 0 {
-                return Ok(Some(Digest::Sha1(hash.finalize().into())));
+                return Ok(hash.finalize());
             }
             hash.update(buffer.get(..count).unwrap_or_default());
         }
@@ -562,7 +602,7 @@ impl<'t> Union<'t> {
         for (path, file) in files_of(&package) {
             if self.owners.get(&path) == Some(&index) {
                 self.owners.remove(&path);
-                self.remove_file(&path, file.checksum)?;
+                self.remove_file(&path, file.checksum, digests_of(&package))?;
             }
         }
         self.touched
@@ -576,11 +616,16 @@ impl<'t> Union<'t> {
     }
 
     /// Removes a file unless it is a changed configuration file.
-    fn remove_file(&mut self, path: &str, recorded: Option<Digest>) -> Result<(), UnionError> {
+    fn remove_file(
+        &mut self,
+        path: &str,
+        recorded: Option<Digest>,
+        kind: DigestKind,
+    ) -> Result<(), UnionError> {
         let Some(existing) = find(&mut self.tree, path, self.objects)? else {
             return Ok(());
         };
-        if path.starts_with(PROTECTED) && self.content_hash(path, existing)? != recorded {
+        if path.starts_with(PROTECTED) && !self.is_content(path, existing, recorded, kind)? {
             return Ok(());
         }
         if let Some((dir, name)) = self.parent(path)? {
@@ -656,7 +701,8 @@ struct Incoming<'l> {
 
 impl<'l> Incoming<'l> {
     fn new(layer: &'l Layer, index: usize, tag: Option<&str>, dialect: Dialect) -> Self {
-        let mut record = InstalledPackage::new(layer.record.clone(), &layer.info);
+        let mut record =
+            InstalledPackage::new(layer.record.clone(), &layer.info, layer.file_digests);
         record.tag = tag.map(str::to_owned);
         Incoming {
             layer,
@@ -705,6 +751,15 @@ fn files_of(package: &InstalledPackage) -> impl Iterator<Item = (String, &Instal
             .iter()
             .map(move |file| (format!("{prefix}{}", file.name), file))
     })
+}
+
+/// How an installed package knows its files.
+fn digests_of(package: &InstalledPackage) -> DigestKind {
+    if package.flags.sha256 {
+        DigestKind::Sha256
+    } else {
+        DigestKind::Sha1
+    }
 }
 
 fn replaces(list: &[apk_format::Dependency], other: &apk_format::Record) -> bool {

@@ -27,7 +27,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::DirectoryOrder;
 use crate::dependency::{Dependency, name_order};
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKind};
 use crate::index::{Record, RecordError, atoms, low_16_bits, number};
 use crate::package::PackageInfo;
 use crate::stanza::{self, Field};
@@ -144,9 +144,16 @@ impl InstalledDb {
 impl InstalledPackage {
     /// A package chosen from an index, without files yet.
     ///
-    /// apk records what the index said; only what no index lists comes from the package itself.
-    pub fn new(record: Record, info: &PackageInfo) -> InstalledPackage {
+    /// apk records what the index said; only what no index lists comes from the package itself. `files` is how the
+    /// package knows its files.
+    pub fn new(record: Record, info: &PackageInfo, files: DigestKind) -> InstalledPackage {
+        let flags = Flags {
+            sha256: files == DigestKind::Sha256,
+            ..Flags::default()
+        };
         InstalledPackage {
+            flags,
+            labels: record.tags.clone(),
             replaces: info.replaces.clone(),
             replaces_priority: info.replaces_priority,
             ..InstalledPackage::bare(record)

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::{self, Cursor, Read};
 
-use crate::digest::Digest;
+use crate::adb;
+use crate::digest::{Digest, DigestKind};
 use crate::package::{Entry, Member, PackageError, PackageInfo, Script, v2, v3};
 use crate::signature::{KeyRing, SignatureError, Trust};
 
@@ -84,6 +85,14 @@ impl<R: Read> Package<R> {
         }
     }
 
+    /// How the package knows its files; an installed database says it with the flag `S`.
+    pub fn file_digests(&self) -> DigestKind {
+        match &self.0 {
+            Format::V2(_) => DigestKind::Sha1,
+            Format::V3(_) => DigestKind::Sha256,
+        }
+    }
+
     /// The scripts, in the order of [`ScriptKind`](crate::ScriptKind).
     pub fn scripts(&self) -> &[Script] {
         match &self.0 {
@@ -102,11 +111,12 @@ impl<R: Read> Package<R> {
 
     /// Checks that this is the very package an index listed with `expected`.
     ///
-    /// An index may list a v3 package with the first 20 bytes of its identity.
+    /// An index may list a v3 package with the first 20 bytes of its identity, or with its unique id.
     pub fn check_identity(&self, expected: &Digest) -> Result<(), PackageError> {
         let found = self.identity();
         let same = match (expected, found) {
-            (Digest::Sha1(cut), Digest::Sha256(whole)) => whole.starts_with(cut),
+            (Digest::Sha1(cut), Digest::Sha256(whole)) if whole.starts_with(cut) => true,
+            (Digest::Sha1(_), Digest::Sha256(_)) => self.computed_unique_id() == Some(*expected),
             (expected, found) => *expected == found,
         };
         if same {
@@ -152,6 +162,14 @@ impl<R: Read> Package<R> {
         match self.0 {
             Format::V2(package) => package.finish(),
             Format::V3(package) => package.finish(),
+        }
+    }
+
+    /// The unique id that the values of a v3 package have, whatever they say.
+    fn computed_unique_id(&self) -> Option<Digest> {
+        match &self.0 {
+            Format::V2(_) => None,
+            Format::V3(package) => adb::unique_id(package.values()).ok().flatten(),
         }
     }
 

@@ -119,7 +119,8 @@ fn installed_packages_are_made_of_index_and_package() {
                 );
                 scripts.insert(entry.file_name(Dialect::Apk2), entry);
             }
-            let mut ours = InstalledPackage::new(record.clone(), package.info());
+            let mut ours =
+                InstalledPackage::new(record.clone(), package.info(), package.file_digests());
             ours.dirs = if record.installed_size == 0 {
                 Vec::new()
             } else {

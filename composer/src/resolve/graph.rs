@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use apk_format::{Dependency, Digest, Version};
+use apk_format::{Dependency, Version};
 
 use super::names;
 use super::table::{NameId, PackageId, Table};
@@ -273,7 +273,7 @@ struct Reader<'g, 'u, 'a> {
     graph: &'g mut Graph<'a>,
     universe: &'u Universe<'a>,
     /// Records with one identity are one package.
-    by_identity: HashMap<&'a Digest, PackageId>,
+    by_identity: HashMap<&'a [u8], PackageId>,
 }
 
 impl<'a> Reader<'_, '_, 'a> {
@@ -323,7 +323,7 @@ impl<'a> Reader<'_, '_, 'a> {
 
     /// The package of a record, which is added unless one with this identity was read before.
     fn package(&mut self, record: &'a Record) -> PackageId {
-        if let Some(known) = self.by_identity.get(&record.identity) {
+        if let Some(known) = self.by_identity.get(record.identity.first_20()) {
             return *known;
         }
         let foreign = !self.is_ours(record);
@@ -344,7 +344,7 @@ impl<'a> Reader<'_, '_, 'a> {
             install_if,
             provides: provides.clone(),
         });
-        self.by_identity.insert(&record.identity, package);
+        self.by_identity.insert(record.identity.first_20(), package);
         self.graph.names[name].providers.push(Provider {
             package,
             version: Some(&record.version),

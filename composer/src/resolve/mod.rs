@@ -182,7 +182,7 @@ impl Change<'_> {
             (None, Some(_)) => return ChangeKind::Install,
             (Some(old), Some(new)) => (old, new),
         };
-        if old.record.identity == new.record.identity {
+        if old.record.identity.same_identity(&new.record.identity) {
             return match (self.reinstall, old.tag == new.tag) {
                 (true, _) => ChangeKind::Reinstall,
                 (false, true) => ChangeKind::Keep,

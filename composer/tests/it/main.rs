@@ -14,3 +14,4 @@ mod on_base;
 mod overlays;
 mod refusals;
 mod resolve;
+mod v3;
