@@ -32,8 +32,8 @@ use face::Face;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    if let Some(words) = apk::asked(&args) {
-        return apk::run(words);
+    if let Some(asked) = apk::asked(&args) {
+        return apk::run(asked);
     }
     let (face, args) = Face::of(args);
     match face

@@ -87,10 +87,10 @@ impl Indexing {
         keys: &KeyRing,
         trust: Trust,
     ) -> Result<(), IndexingError> {
+        package.verify_signature(keys, trust)?;
         if package.file_digests() == DigestKind::Sha256 {
             return Err(IndexingError::Version3);
         }
-        package.verify_signature(keys, trust)?;
         let info = package.info();
         if let Some((_, atom)) = info.malformed.iter().find(|(key, _)| key == "depend") {
             return Err(IndexingError::Dependency(atom.clone()));

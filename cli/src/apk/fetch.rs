@@ -1,5 +1,9 @@
 //! `apk fetch`: packages out of repositories, checked against the index, into a directory or onto stdout.
+//!
+//! With `--purge` the output directory holds what was asked for, and nothing else: every other visible file goes, as
+//! apk's manual has it. apk 3.0.6 also takes away what it has just fetched.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -48,12 +52,6 @@ fn built_after(text: &str) -> Option<u64> {
 }
 
 fn run(session: &mut Session, operands: &[String]) -> Code {
-    if session.globals.purge {
-        session
-            .out
-            .error("the option --purge of apk's fetch is not in apk-ostree");
-        return 1;
-    }
     let to_stdout = session.has("stdout");
     if to_stdout {
         session.out.verbosity = 0;
@@ -88,14 +86,49 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
         return errors;
     }
     session.inventory.sort(&mut packages);
-    for package in packages {
-        if let Err(error) = fetch(session, package) {
-            let title = session.inventory.title(package);
+    for package in &packages {
+        if let Err(error) = fetch(session, *package) {
+            let title = session.inventory.title(*package);
             session.out.error(format_args!("{title}: {error}"));
             errors += 1;
         }
     }
+    if errors == 0 && session.globals.purge && !to_stdout {
+        purge(session, &packages);
+    }
     errors
+}
+
+/// Removes every file of the output directory that is none of these packages. What cannot be read or removed stays,
+/// as in apk; so do directories, and files whose names begin with a dot.
+fn purge(session: &mut Session, packages: &[PackageId]) {
+    let Some(dir) = session.value("output").map(PathBuf::from) else {
+        return; // the working directory is nobody's cache
+    };
+    let spec = session.value("pkgname-spec").unwrap_or(USUAL_NAME);
+    let wanted = packages.iter().filter_map(|package| {
+        let name = file_name(&session.inventory, *package, spec).ok()?;
+        Some((name, session.inventory[*package].record.size))
+    });
+    let wanted: HashMap<PathBuf, u64> = wanted.collect();
+    let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    for name in names {
+        let path = dir.join(&name);
+        let Ok(there) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        let stays = wanted.get(Path::new(&name)) == Some(&there.len());
+        if stays || there.is_dir() || name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let shown = name.to_string_lossy();
+        session.out.message(format_args!("Purging {shown}"));
+        if !session.has("simulate") {
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
 
 fn fetch(session: &mut Session, package: PackageId) -> Result<(), String> {

@@ -2,10 +2,10 @@
 //!
 //! | kind | options |
 //! |---|---|
-//! | used | allow-untrusted, arch, cache, cache-dir, force*, keys-dir, legacy-info, network, quiet, repositories-file, repository, repository-config, root, verbose |
+//! | used | allow-untrusted, arch, cache, cache-dir, force*, keys-dir, legacy-info, network, purge, quiet, repositories-file, repository, repository-config, root, verbose |
 //! | answered at once | help, print-arch, version |
 //! | true whatever they say, because nothing here writes to a root, runs a script or uses the network | cache-max-age, cache-packages, cache-predownload, check-certificate, interactive, logfile, preserve-env, pretty-print, preupgrade-depends, progress, root-tmpfs, sync, timeout, update-cache, wait |
-//! | refused by name | progress-fd, uvol-manager; purge by the one command that would use it |
+//! | refused by name | progress-fd, uvol-manager |
 
 use super::options::{Opt, Said};
 

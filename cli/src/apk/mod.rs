@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`options`] | words of the command line, read as apk reads them |
 //! | [`globals`] | options of every command |
+//! | [`config`] | options that hold for every run |
 //! | [`applet`] | what a command is; a file for each |
 //! | [`session`] | one run: what was said, what was opened |
 //! | [`query`] | the options that queries share |
@@ -25,6 +26,7 @@ mod adbdump;
 mod adbsign;
 mod applet;
 mod audit;
+mod config;
 mod convndx;
 mod dot;
 mod extract;
@@ -57,14 +59,26 @@ use globals::Next;
 use options::{Opt, Setting, Word, Words};
 use session::{Code, Session};
 
+/// What apk is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    words: Vec<OsString>,
+    /// The exit code of `--help`: that of apk under its name, that of everybody else otherwise.
+    help: Code,
+}
+
 /// The words after `apk`, if the program was started as such or asked to be it.
-pub(crate) fn asked(args: &[OsString]) -> Option<Vec<OsString>> {
+pub(crate) fn asked(args: &[OsString]) -> Option<Asked> {
     let (program, rest) = args.split_first()?;
+    let asked = |words: &[OsString], help| {
+        let words = words.to_vec();
+        Some(Asked { words, help })
+    };
     if Path::new(program).file_name()? == "apk" {
-        return Some(rest.to_vec());
+        return asked(rest, 1);
     }
     match rest.split_first()? {
-        (first, rest) if first == "apk" => Some(rest.to_vec()),
+        (first, rest) if first == "apk" => asked(rest, 0),
         _ => None,
     }
 }
@@ -75,9 +89,10 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static str> {
 }
 
 /// Does what was asked for, and gives the exit code.
-pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
+pub(crate) fn run(asked: Asked) -> ExitCode {
     let mut session = Session::new();
-    let code = match words.into_iter().map(OsString::into_string).collect() {
+    session.help_code = asked.help;
+    let code = match asked.words.into_iter().map(OsString::into_string).collect() {
         Ok(words) => start(&mut session, words),
         Err(word) => {
             let word = word.to_string_lossy();
@@ -136,6 +151,7 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
         _ => &[],
     };
     let groups: [&[Opt]; 3] = [globals::OPTIONS, options, shared];
+    config::load(session, applet, &groups);
     let mut operands = Vec::new();
     let mut pending = applet;
     for word in Words::new(&groups, &words) {
@@ -173,16 +189,21 @@ fn find_applet(words: &[String]) -> Option<&'static Applet> {
     })
 }
 
-/// Applies one option, or ends the run.
+/// Applies one option of the command line, or ends the run.
 fn set(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Result<(), Code> {
-    let Setting {
-        group,
-        name,
-        key,
-        said,
-    } = setting;
-    let accepted = match group {
-        0 => return set_global(session, applet, name, &said),
+    let (key, value) = (setting.key.clone(), setting.said.text().to_owned());
+    if apply(session, applet, setting)? {
+        return Ok(());
+    }
+    let wrong = format!("invalid argument for option '{key}': '{value}'");
+    Err(refuse(session, &wrong))
+}
+
+/// Applies one option; `false` if its value makes no sense, an error if it ends the run.
+fn apply(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Result<bool, Code> {
+    let (name, said) = (setting.name, setting.said);
+    let accepted = match setting.group {
+        0 => return set_global(session, applet, name, &said).map(|()| true),
         1 => {
             session.own.push((name, said.clone()));
             applet.is_none_or(|applet| (applet.set)(session, name, &said))
@@ -190,15 +211,10 @@ fn set(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Resu
         _ if applet.is_some_and(|applet| applet.makes) => generation::set(session, name, &said),
         _ => query::set(session, name, &said),
     };
-    if let Some(code) = session.ended {
-        return Err(code);
+    match session.ended {
+        Some(code) => Err(code),
+        None => Ok(accepted),
     }
-    if accepted {
-        return Ok(());
-    }
-    let value = said.text();
-    let wrong = format!("invalid argument for option '{key}': '{value}'");
-    Err(refuse(session, &wrong))
 }
 
 fn set_global(
@@ -222,7 +238,7 @@ fn set_global(
         }
         Next::Help => {
             help(session, applet);
-            return Err(1); // as apk does
+            return Err(session.help_code);
         }
         Next::Missing => {
             session
@@ -303,16 +319,17 @@ fn usage(out: &mut out::Out, title: &str, options: &[Opt]) {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Option<Vec<OsString>> {
-        asked(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    fn words(line: &str) -> Option<(Vec<OsString>, Code)> {
+        let asked = asked(&line.split(' ').map(OsString::from).collect::<Vec<_>>())?;
+        Some((asked.words, asked.help))
     }
 
     #[test]
     fn the_name_decides() {
-        assert_eq!(words("/sbin/apk list"), Some(vec!["list".into()]));
-        assert_eq!(words("apk-ostree apk list"), Some(vec!["list".into()]));
+        assert_eq!(words("/sbin/apk list"), Some((vec!["list".into()], 1)));
+        assert_eq!(words("apk-ostree apk list"), Some((vec!["list".into()], 0)));
         assert_eq!(words("apk-ostree list"), None);
-        assert_eq!(words("apk"), Some(Vec::new()));
+        assert_eq!(words("apk"), Some((Vec::new(), 1)));
     }
 
     /// A command that was added must leave the list of what is missing.

@@ -101,6 +101,12 @@ impl Opt {
         }
     }
 
+    /// Whether this is its whole name, perhaps negated.
+    fn is_called(&self, key: &str) -> bool {
+        let bare = key.strip_prefix("no-").filter(|_| self.is_switch());
+        self.long == key || bare == Some(self.long)
+    }
+
     fn is_switch(&self) -> bool {
         matches!(self.kind, Kind::Switch | Kind::AutoSwitch)
     }
@@ -183,29 +189,10 @@ impl<'a> Words<'a> {
             Some((key, value)) => (key, Some(value)),
             None => (text, None),
         };
-        let (group, option, negated) = match find_long(self.groups, key, explicit) {
-            Ok(found) => found,
-            Err(wrong) => return Word::Wrong(wrong),
-        };
-        let said = match (option.kind, explicit) {
-            (Kind::Value, Some(value)) => Said::Text(value.to_owned()),
-            (Kind::Value, None) => match self.words.next() {
-                Some(value) => Said::Text(value.clone()),
-                None => return Word::Wrong(format!("option '{key}' expects an argument")),
-            },
-            (Kind::Switch | Kind::AutoSwitch, Some("no")) if !negated => Said::No,
-            (Kind::AutoSwitch, Some("auto")) if !negated => Said::Auto,
-            (Kind::Switch | Kind::AutoSwitch, Some(_)) if !negated => Said::Yes,
-            (_, Some(value)) => {
-                return Word::Wrong(format!(
-                    "option '{key}' does not expect argument (got '{value}')"
-                ));
-            }
-            (_, None) if negated => Said::No,
-            (Kind::Switch | Kind::AutoSwitch, None) => Said::Yes,
-            (Kind::Flag, None) => Said::Given,
-        };
-        setting(group, option, key, said)
+        match find_long(self.groups, key, explicit) {
+            Ok(found) => long_word(found, key, explicit, || self.words.next()),
+            Err(wrong) => Word::Wrong(wrong),
+        }
     }
 
     fn letter(&mut self, letters: &'a str) -> Option<Word> {
@@ -261,6 +248,55 @@ impl Iterator for Words<'_> {
     }
 }
 
+/// What a long option says, whose value may be the next word.
+fn long_word<'a>(
+    (group, option, negated): (usize, Opt, bool),
+    key: &str,
+    explicit: Option<&str>,
+    next: impl FnOnce() -> Option<&'a String>,
+) -> Word {
+    let said = match (option.kind, explicit) {
+        (Kind::Value, Some(value)) => Said::Text(value.to_owned()),
+        (Kind::Value, None) => match next() {
+            Some(value) => Said::Text(value.clone()),
+            None => return Word::Wrong(format!("option '{key}' expects an argument")),
+        },
+        (Kind::Switch | Kind::AutoSwitch, Some("no")) if !negated => Said::No,
+        (Kind::AutoSwitch, Some("auto")) if !negated => Said::Auto,
+        (Kind::Switch | Kind::AutoSwitch, Some(_)) if !negated => Said::Yes,
+        (_, Some(value)) => {
+            return Word::Wrong(format!(
+                "option '{key}' does not expect argument (got '{value}')"
+            ));
+        }
+        (_, None) if negated => Said::No,
+        (Kind::Switch | Kind::AutoSwitch, None) => Said::Yes,
+        (Kind::Flag, None) => Said::Given,
+    };
+    setting(group, option, key, said)
+}
+
+/// Reads a line of the configuration file; `None` for one that says nothing. Names cannot be cut short there.
+pub(super) fn config_line(groups: &[&[Opt]], line: &str) -> Option<Word> {
+    let line = line.split_once('#').map_or(line, |(before, _)| before);
+    let line = line.trim_end_matches(' ');
+    let (key, value) = match line.split_once(' ') {
+        Some((key, value)) => (key, Some(value)),
+        None => (line, None),
+    };
+    if key.is_empty() {
+        return None;
+    }
+    let found = find_long(groups, key, value);
+    let unknown = || Word::Wrong(format!("unrecognized option '{key}'"));
+    Some(match found {
+        Ok((_, option, _)) if !option.is_called(key) => unknown(),
+        Ok(found) => long_word(found, key, value, || None),
+        Err(wrong) if wrong.starts_with("ambiguous") => unknown(),
+        Err(wrong) => Word::Wrong(wrong),
+    })
+}
+
 fn setting(group: usize, option: Opt, key: &str, said: Said) -> Word {
     Word::Setting(Setting {
         group,
@@ -282,7 +318,6 @@ fn find_long(
     let mut count = 0;
     for (group, option) in all(groups) {
         let bare = key.strip_prefix("no-").filter(|_| option.is_switch());
-        let whole = option.long == key || Some(option.long) == bare;
         if !option.long.starts_with(key) && !bare.is_some_and(|bare| option.long.starts_with(bare))
         {
             continue;
@@ -292,7 +327,7 @@ fn find_long(
         {
             return Err(format!("invalid argument for option '{key}': '{value}'"));
         }
-        if whole {
+        if option.is_called(key) {
             return Ok((group, option, bare.is_some()));
         }
         meant = Some((group, option, bare.is_some()));

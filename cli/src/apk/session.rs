@@ -83,6 +83,8 @@ pub(super) struct Session {
     pub(super) compression: Option<Compression>,
     /// With what they are signed.
     pub(super) sign_keys: Vec<PrivateKey>,
+    /// The exit code of `--help`.
+    pub(super) help_code: Code,
     /// Set by an option that ends the run after it has said why.
     pub(super) ended: Option<Code>,
     /// The command's own options, in order.
@@ -102,6 +104,7 @@ impl Session {
             summarize: false,
             compression: None,
             sign_keys: Vec::new(),
+            help_code: 0,
             ended: None,
             own: Vec::new(),
             root: None,

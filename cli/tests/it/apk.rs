@@ -73,7 +73,7 @@ pub(crate) fn root(dir: &Path) {
     fs::write(root.join("etc/apk/repositories.d/ignored"), "/nowhere\n").unwrap();
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -290,8 +290,8 @@ fn packages(dir: &Path) {
     fs::write(dir.join("text.apk"), "no package\n").unwrap();
 }
 
-/// The sessions: name, what each line begins with, lines.
-const SESSIONS: &[(&str, &str, &str)] = &[
+/// The sessions.
+const SESSIONS: &[Session] = &[
     ("options", "-p root", include_str!("apk/options.txt")),
     ("list", "-p root -X more", include_str!("apk/list.txt")),
     ("search", "-p root -X more", include_str!("apk/search.txt")),
@@ -344,16 +344,26 @@ pub(crate) fn words(line: &str, dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A session as a recording has it.
-fn transcript(dir: &Path, begin: &str, text: &str, ask: impl Fn(&[String]) -> Answer) -> String {
+/// A session as a recording has it. The real apk and ours have the same way with words and variables.
+pub(crate) fn transcript(
+    dir: &Path,
+    begin: &str,
+    text: &str,
+    ask: impl Fn(&str, &[String]) -> Answer,
+) -> String {
     let mut said = String::new();
     for line in lines(text) {
         if let Some(name) = line.strip_prefix("tree ") {
             said.push_str(&format!("$ {line}\n{}", tree(&dir.join(name))));
             continue;
         }
-        let asked = [words(begin, dir), words(line, dir)].concat();
-        let mut answer = ask(&asked);
+        let (config, rest) = match line.strip_prefix("config=") {
+            Some(rest) => rest.split_once(' ').unwrap(),
+            None => ("/dev/null", line),
+        };
+        let config = config.replace("DIR", &dir.display().to_string());
+        let asked = [words(begin, dir), words(rest, dir)].concat();
+        let mut answer = ask(&config, &asked);
         for text in [&mut answer.stdout, &mut answer.stderr] {
             *text = text.replace(&dir.display().to_string(), "DIR");
         }
@@ -391,41 +401,55 @@ pub(crate) fn recording(name: &str) -> PathBuf {
 }
 
 pub(crate) fn our_apk(dir: &Path, words: &[String]) -> Answer {
+    our_apk_with(dir, "/dev/null", words)
+}
+
+fn our_apk_with(dir: &Path, config: &str, words: &[String]) -> Answer {
     let mut command = apk_ostree(dir);
-    command
-        .arg("apk")
-        .args(words)
-        .env("APK_CONFIG", "/dev/null")
-        .env("SOURCE_DATE_EPOCH", "1700000000");
+    command.arg("apk").args(words).env("APK_CONFIG", config);
+    command.env("SOURCE_DATE_EPOCH", "1700000000");
     Answer::of(command)
 }
 
+/// A name, what each line begins with, lines.
+pub(crate) type Session = (&'static str, &'static str, &'static str);
+
 #[test]
 fn we_say_what_apk_said() {
-    let dir = fixtures::scratch("apk");
-    material(dir.path());
-    for (name, begin, text) in SESSIONS {
-        let ours = transcript(dir.path(), begin, text, |words| our_apk(dir.path(), words));
-        similar(&ours, &fs::read_to_string(recording(name)).unwrap(), name);
-    }
+    compare_ours(SESSIONS, material);
 }
 
 #[test]
 fn apk_still_says_it() {
+    compare_theirs(SESSIONS, material);
+}
+
+/// Compares what we say with the recordings.
+pub(crate) fn compare_ours(sessions: &[Session], material: impl Fn(&Path)) {
+    let dir = fixtures::scratch("apk");
+    material(dir.path());
+    for (name, begin, text) in sessions {
+        let ours = transcript(dir.path(), begin, text, |config, words| {
+            our_apk_with(dir.path(), config, words)
+        });
+        similar(&ours, &fs::read_to_string(recording(name)).unwrap(), name);
+    }
+}
+
+/// Compares what the real apk says with the recordings, or records it.
+pub(crate) fn compare_theirs(sessions: &[Session], material: impl Fn(&Path)) {
     let Some(apk) = peer::apk3() else { return };
     if apk.version() != VERSION {
         return;
     }
     let dir = fixtures::scratch("apk");
     material(dir.path());
-    for (name, begin, text) in SESSIONS {
-        let said = transcript(dir.path(), begin, text, |words| {
+    for (name, begin, text) in sessions {
+        let said = transcript(dir.path(), begin, text, |config, words| {
             let mut command = apk.command();
-            command
-                .current_dir(dir.path())
-                .args(words)
-                .env("APK_CONFIG", "/dev/null")
-                .env("SOURCE_DATE_EPOCH", "1700000000");
+            command.current_dir(dir.path()).args(words);
+            command.env("APK_CONFIG", config);
+            command.env("SOURCE_DATE_EPOCH", "1700000000");
             Answer::of(command)
         });
         if std::env::var_os("APK_OSTREE_RECORD").is_some() {

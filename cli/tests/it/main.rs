@@ -10,6 +10,8 @@ mod apk;
 mod apk_audit;
 mod apk_extract;
 mod apk_making;
+mod apk_options;
+mod apk_v3;
 mod checkout;
 mod checksum;
 mod commit_changes;

@@ -13,7 +13,7 @@ use apk_format::{Dependency, DependencyError, Op, dependency, glob, version};
 
 use super::field::{Field, Fields, NamedBy, Question, Value};
 use super::{Inventory, NameId, PackageId};
-use crate::resolve::{self, Operation, Preference, Request, ResolveError, Universe};
+use crate::resolve::{self, Operation, Request, ResolveError, Universe};
 use crate::root::Root;
 
 /// What is searched for, and what is said of what is found.
@@ -333,9 +333,9 @@ impl Inventory {
         }
         let request = Request {
             world: &world,
-            operation: Operation::Add {
+            operation: Operation::Gather {
                 wanted: &wanted,
-                preference: Preference::Installed,
+                available: spec.available,
             },
         };
         let universe = self.universe();

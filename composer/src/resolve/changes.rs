@@ -294,6 +294,9 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
         let Some(edge) = self.solver.graph.depends(package).get(item).copied() else {
             return;
         };
+        if edge.dependency.conflict && self.solver.ignores_conflicts {
+            return self.then([Task::Depends(package, item + 1)]);
+        }
         if !self.solver.choice_satisfies(edge, Some(package)) {
             self.solver.fail(package);
         }

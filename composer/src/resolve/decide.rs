@@ -164,6 +164,9 @@ impl<'a> Solver<'_, 'a> {
         let state = &mut self.names[name];
         if state.locked {
             let old = state.chosen;
+            if self.ignores_conflicts {
+                return;
+            }
             if is_versioned(old) || is_versioned(provider) {
                 for provider in provider.into_iter().chain(old) {
                     self.fail(provider.package);
@@ -178,7 +181,9 @@ impl<'a> Solver<'_, 'a> {
         if let Some(provider) = provider {
             self.require_conditions(name, provider.package);
         }
-        self.rule_out_others(name, provider);
+        if !self.ignores_conflicts {
+            self.rule_out_others(name, provider);
+        }
         self.signal_depends(name);
         match provider {
             Some(provider) => self.signal_all_install_if(provider.package),

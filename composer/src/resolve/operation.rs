@@ -3,6 +3,7 @@
 //! | operation | wishes for the named packages, handed on or not | for the whole world |
 //! |---|---|---|
 //! | add | those of the preference, handed on | none |
+//! | gather | none; conflicts do not count | none |
 //! | upgrade | none | upgrade |
 //! | upgrade of named packages | upgrade, not handed on | none |
 //! | upgrade ignoring packages | stay installed, not handed on | upgrade |
@@ -31,6 +32,13 @@ pub enum Operation<'a> {
         wanted: &'a [Dependency],
         /// What is preferred for them, and for all they depend on.
         preference: Preference,
+    },
+    /// Finds all that some dependencies take, whether it could be installed together or not: `apk query --recursive`.
+    Gather {
+        /// What is wanted beside the world.
+        wanted: &'a [Dependency],
+        /// Prefer what repositories have to what is installed: `--available`.
+        available: bool,
     },
     /// Brings installed packages up to date: `apk upgrade`.
     Upgrade {
@@ -83,6 +91,8 @@ pub(super) struct Plan<'a> {
     /// What reaches every package that satisfies an entry of the world, and from there all they depend on.
     pub(super) wishes: Wishes,
     pub(super) named: Vec<NamedWish>,
+    /// Conflicts rule nothing out.
+    pub(super) ignores_conflicts: bool,
 }
 
 /// A dependency of the world.
@@ -108,12 +118,22 @@ impl<'a> Plan<'a> {
             world: Vec::new(),
             wishes: Wishes::NONE,
             named: Vec::new(),
+            ignores_conflicts: false,
         };
         for entry in request.world {
             plan.world.push(WorldEntry::new(graph, entry)?);
         }
         match request.operation {
             Operation::Add { wanted, preference } => plan.add(graph, wanted, preference)?,
+            Operation::Gather { wanted, available } => {
+                plan.ignores_conflicts = true;
+                if available {
+                    plan.wishes = Wishes::AVAILABLE;
+                }
+                for dependency in wanted {
+                    plan.world.push(WorldEntry::new(graph, dependency)?);
+                }
+            }
             Operation::Upgrade {
                 only,
                 ignore,

@@ -103,6 +103,9 @@ impl<'a> Solver<'_, 'a> {
     /// Whether all that a package depends on can still be had.
     fn is_satisfiable(&self, package: PackageId) -> bool {
         self.graph.depends(package).iter().all(|edge| {
+            if edge.dependency.conflict && self.ignores_conflicts {
+                return true;
+            }
             let state = &self.names[edge.name];
             let by = |provider| {
                 self.graph
@@ -248,6 +251,9 @@ impl<'a> Solver<'_, 'a> {
 
     /// Rules out the providers of `provided` that do not also provide `name`.
     fn rule_out_strangers(&mut self, provided: NameId, name: NameId) {
+        if self.ignores_conflicts {
+            return;
+        }
         let spare_unversioned = self.names[provided].provided_unversioned;
         for provider in &self.graph.names[provided].providers {
             let package = provider.package;

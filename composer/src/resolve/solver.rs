@@ -19,6 +19,8 @@ pub(super) struct Solver<'g, 'a> {
     dirty: VecDeque<NameId>,
     /// The request asks for what repositories have.
     pub(super) prefer_available: bool,
+    /// Conflicts rule nothing out.
+    pub(super) ignores_conflicts: bool,
     /// The last order number given by discovery.
     pub(super) discovered: usize,
     /// Packages in error, and required names for which nobody was found.
@@ -43,6 +45,7 @@ impl<'g, 'a> Solver<'g, 'a> {
             queues: Queues::default(),
             dirty: VecDeque::new(),
             prefer_available: plan.wishes.has(Wishes::AVAILABLE),
+            ignores_conflicts: plan.ignores_conflicts,
             discovered: 0,
             errors: 0,
         };
@@ -97,6 +100,9 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Makes a dependency count: for its name, and against every provider that does not satisfy it.
     pub(super) fn apply(&mut self, requirer: Requirer, edge: Edge<'_>) {
+        if edge.dependency.conflict && self.ignores_conflicts {
+            return;
+        }
         if !edge.dependency.conflict {
             self.names[edge.name].requirers += 1;
             if self.names[edge.name].requirers == 1 {
