@@ -9,21 +9,21 @@
 //! they share, else the first by name. apk 3.0.6 leaves a directory as it is when the deciding package comes in a later
 //! run, and loses setgid bits of directories that it makes; we follow neither, because its own record says otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use apk_format::{Dialect, InstalledDir, InstalledPackage};
 
 /// Owner, group and mode of a directory as packages have it.
 pub type Access = (u32, u32, u32);
 
-/// What packages say of directories, of those in `touched` only.
+/// What packages say of directories, of those that are asked for only.
 pub fn claims<'p>(
     dialect: Dialect,
     packages: impl Iterator<Item = &'p InstalledPackage>,
-    touched: &BTreeSet<String>,
+    asked: impl Fn(&str) -> bool,
 ) -> BTreeMap<String, Access> {
     let dirs = packages.flat_map(|package| package.dirs.iter().map(move |dir| (package, dir)));
-    let dirs = dirs.filter(|(_, dir)| touched.contains(&dir.path));
+    let dirs = dirs.filter(|(_, dir)| asked(&dir.path));
     match dialect {
         Dialect::Apk2 => smallest_owners(dirs.map(|(_, dir)| dir)),
         Dialect::Apk3 => deciding_packages(dirs),

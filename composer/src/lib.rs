@@ -24,6 +24,7 @@ pub mod layer;
 pub mod manifest;
 pub mod message;
 pub mod overlay;
+pub mod ownership;
 pub mod packing;
 mod plan;
 pub mod resolve;

@@ -100,7 +100,8 @@ impl Root {
         Some(stat.st_uid)
     }
 
-    fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    /// Opens what is there; links are followed within the root.
+    pub(crate) fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
         let fd = rustix::fs::openat2(
             &self.dir,

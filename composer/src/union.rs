@@ -1,18 +1,13 @@
 //! Layers → one tree, in which every path has one owner.
 //!
-//! Packages are laid into the tree in the order of installation. The first rule that applies to a path that is there
-//! already decides:
+//! Packages are laid into the tree in the order of installation. [`crate::ownership`] decides about a path that is
+//! there already:
 //!
 //! | the path belongs to | then |
 //! |---|---|
-//! | the same package, in another version | the later takes it |
-//! | a package of the same origin (apk 2.14) | the later takes it |
-//! | a package that is to go (apk 3.0) | the later takes it |
-//! | a package that `replaces` the other, or is replaced by it | the higher `replaces_priority` keeps it, the later of two equal ones |
-//! | a package of the same origin (apk 3.0) | the later takes it |
-//! | a file of another package | an error that names both |
-//! | a file of the base, below `etc/`, changed or of no package | the base's stays, the package's goes beside it as `.apk-new` |
-//! | a file of no package elsewhere | the package takes it |
+//! | another package | what the rules say; where they say nothing, an error that names both |
+//! | the base, below `etc/`, changed or of no package | the base's stays, the package's goes beside it as `.apk-new` |
+//! | no package, elsewhere | the package takes it |
 //! | one is a directory and the other is not | an error that names both |
 //!
 //! What a directory has that several packages bring: [`crate::directories`].
@@ -33,9 +28,9 @@ use crate::base::{Base, BaseError, find, names};
 use crate::directories::{Access, claims};
 use crate::event::Notice;
 use crate::layer::{Layer, LayerEntry, LayerObject, title};
-
-/// What the names of files begin with that only keep a directory alive; apk 2.14 does not install them.
-const KEEP: &str = ".keep_";
+use crate::ownership::{
+    NEW_SUFFIX, Newcomer, Placing, Ruling, only_keeps_directory, placing, rule,
+};
 
 /// Directory in which changed files of the base are kept, and everything below it.
 const PROTECTED: &str = "etc/";
@@ -251,8 +246,12 @@ impl<'t> Union<'t> {
     /// together say.
     pub fn finish_directories(&mut self) -> Result<(), UnionError> {
         let touched = std::mem::take(&mut self.touched);
-        let before = claims(self.dialect, self.packages_before.iter(), &touched);
-        let after = claims(self.dialect, self.packages.iter().flatten(), &touched);
+        let before = claims(self.dialect, self.packages_before.iter(), |path| {
+            touched.contains(path)
+        });
+        let after = claims(self.dialect, self.packages.iter().flatten(), |path| {
+            touched.contains(path)
+        });
         for (path, access) in after {
             let wanted = self.dirmeta(access)?;
             let expected = before
@@ -320,7 +319,7 @@ impl<'t> Union<'t> {
                 package: layer.title(),
             });
         }
-        if self.dialect == Dialect::Apk2 && name.len() > KEEP.len() && name.starts_with(KEEP) {
+        if only_keeps_directory(self.dialect, name) {
             return Ok(());
         }
         let previous = self.owners.get(path).copied();
@@ -386,43 +385,37 @@ impl<'t> Union<'t> {
         let Some(Some(holder)) = self.packages.get(owner) else {
             return Ok(true);
         };
-        let same_origin =
-            holder.record.origin.is_some() && holder.record.origin == layer.record.origin;
-        let is_leaving =
-            self.dialect == Dialect::Apk3 && self.leaving.contains(&holder.record.name);
-        let before_ranks = same_origin && self.dialect == Dialect::Apk2;
-        if holder.record.name == layer.record.name || is_leaving || before_ranks {
-            return Ok(true);
-        }
+        let leaving = self.leaving.contains(&holder.record.name);
+        let newcomer = Newcomer {
+            record: &layer.record,
+            replaces: &layer.info.replaces,
+            priority: layer.info.replaces_priority,
+        };
         let (path, package, previous) = (path.to_owned(), layer.title(), title(&holder.record));
-        let holder_rank =
-            replaces(&holder.replaces, &layer.record).then_some(holder.replaces_priority);
-        let newcomer_rank =
-            replaces(&layer.info.replaces, &holder.record).then_some(layer.info.replaces_priority);
-        if holder_rank > newcomer_rank {
-            self.notices.push(Notice::Left {
+        match rule(self.dialect, holder, leaving, &newcomer) {
+            Ruling::Takes => Ok(true),
+            Ruling::Replaces => {
+                self.notices.push(Notice::Replaced {
+                    path,
+                    package,
+                    previous,
+                });
+                Ok(true)
+            }
+            Ruling::Keeps => {
+                self.notices.push(Notice::Left {
+                    path,
+                    package,
+                    owner: previous,
+                });
+                Ok(false)
+            }
+            Ruling::Conflict => Err(UnionError::Conflict {
                 path,
-                package,
-                owner: previous,
-            });
-            return Ok(false);
-        }
-        if newcomer_rank.is_none() && same_origin {
-            return Ok(true);
-        }
-        if newcomer_rank.is_none() {
-            return Err(UnionError::Conflict {
-                path,
                 owner: previous,
                 package,
-            });
+            }),
         }
-        self.notices.push(Notice::Replaced {
-            path,
-            package,
-            previous,
-        });
-        Ok(true)
     }
 
     /// Puts a file into the tree, or beside the one that the base has.
@@ -442,9 +435,11 @@ impl<'t> Union<'t> {
         let Some(existing) = existing else {
             return self.put_at(layer, path, id);
         };
-        if path.starts_with(PROTECTED) && self.is_changed(path, previous, existing)? {
-            let same = self.is_content(path, existing, checksum, layer.file_digests)?;
-            let new_version = (!same).then(|| format!("{path}.apk-new"));
+        let changed = path.starts_with(PROTECTED) && self.is_changed(path, previous, existing)?;
+        let same = changed && self.is_content(path, existing, checksum, layer.file_digests)?;
+        let placing = placing(changed, same, false);
+        if placing != Placing::Put {
+            let new_version = (placing == Placing::Beside).then(|| format!("{path}{NEW_SUFFIX}"));
             if let Some(beside) = &new_version {
                 self.put_at(layer, beside, id)?;
             }
@@ -760,12 +755,6 @@ fn digests_of(package: &InstalledPackage) -> DigestKind {
     } else {
         DigestKind::Sha1
     }
-}
-
-fn replaces(list: &[apk_format::Dependency], other: &apk_format::Record) -> bool {
-    list.iter().any(|item| {
-        item.name == other.name && item.satisfied_by(Some(&other.identity), Some(&other.version))
-    })
 }
 
 fn impossible(path: &str, package: &str, source: NameError) -> UnionError {
