@@ -3,9 +3,12 @@
 //! The fuzz targets and the test that replays the corpus share these functions. Beside "no panic" each one states a
 //! law: what is accepted is written back byte for byte, or read again as the same value.
 
+mod on_disk;
+
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ostree_store::checksum::{Checksum, CommitId, FileId};
 use ostree_store::gvariant::{Dict, Type, Value};
@@ -15,6 +18,8 @@ use ostree_store::object::{
 use ostree_store::repo::{CollectionId, Config, RefName, Repo, RepoMode, Summary};
 use ostree_store::tree::Tree;
 use ostree_store::tree::import_tar::{TarOptions, import_tar};
+use ostree_store::tree::modify::{Modifier, Origin};
+use ostree_store::tree::path_rules::PathRules;
 
 /// A target: its name, which is that of its corpus, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -29,11 +34,16 @@ pub const TARGETS: &[Target] = &[
     ("dirtree", dirtree),
     ("file_header", file_header),
     ("filez", filez),
+    ("path_rules", path_rules),
+    ("places", places),
     ("ref_file", ref_file),
     ("ref_name", ref_name),
     ("revision", revision),
+    ("settings", settings),
+    ("split_xattrs", split_xattrs),
     ("summary", summary),
     ("tar", tar),
+    ("tar_headers", tar_headers),
     ("value", value),
     ("value_text", value_text),
 ];
@@ -194,18 +204,22 @@ pub fn collection(bytes: &[u8]) {
     }
 }
 
-/// A repository for those that need files; one for the process, so they take turns.
-static GROUND: LazyLock<Mutex<(tempfile::TempDir, Repo)>> = LazyLock::new(|| {
+/// A directory in memory where there is one.
+fn directory() -> tempfile::TempDir {
     let memory = PathBuf::from("/dev/shm");
     let parent = if memory.is_dir() {
         memory
     } else {
         std::env::temp_dir()
     };
-    let dir = tempfile::Builder::new()
-        .prefix("ostree-store-fuzz-")
-        .tempdir_in(parent)
-        .expect("a directory");
+    let mut builder = tempfile::Builder::new();
+    let dir = builder.prefix("ostree-store-fuzz-").tempdir_in(parent);
+    dir.expect("a directory")
+}
+
+/// A repository for those that need files; one for the process, so they take turns.
+static GROUND: LazyLock<Mutex<(tempfile::TempDir, Repo)>> = LazyLock::new(|| {
+    let dir = directory();
     let repo = Repo::create(&dir.path().join("r"), RepoMode::Archive).expect("a repository");
     Mutex::new((dir, repo))
 });
@@ -263,4 +277,68 @@ pub fn tar(bytes: &[u8]) {
     if import_tar(&mut tree, archive, &options, &Checksummer, &Checksummer).is_ok() {
         let _ = tree.write(&Checksummer);
     }
+}
+
+/// An archive whose headers all have the checksums that they should have, which hardly any input has by itself.
+pub fn tar_headers(bytes: &[u8]) {
+    let mut archive = bytes.to_vec();
+    let mut at = 1;
+    while let Some(header) = archive.get_mut(at..at + 512) {
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let size = str::from_utf8(&header[124..135]).unwrap_or_default();
+        let size = usize::from_str_radix(size.trim_matches(['\0', ' ']), 8).unwrap_or(0);
+        at = at.saturating_add(512 + size.next_multiple_of(512));
+        if at > archive.len() {
+            break;
+        }
+    }
+    tar(&archive);
+}
+
+/// The lines of `--statoverride` files, or of skip lists if the first byte is odd: what they do to one file and one
+/// directory is used up, as far as it can be, and everything else is named as it was written.
+pub fn path_rules(bytes: &[u8]) {
+    let Some((first, text)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(text) = str::from_utf8(text) else {
+        return;
+    };
+    let mut rules = PathRules::default();
+    if first & 1 == 1 {
+        rules.skip(text);
+        let lines: BTreeSet<&str> = text.split('\n').filter(|line| !line.is_empty()).collect();
+        assert!(rules.unmatched_skips().iter().eq(lines));
+    } else if rules.override_modes(text).is_err() {
+        return;
+    }
+    let modifier = Modifier {
+        rules: Some(Arc::new(rules)),
+        ..Modifier::default()
+    };
+    let mut header = FileHeader::root_owned(0o644);
+    let mut meta = DirMeta::root_owned(0o755);
+    let file = modifier.apply_file(|| "/f".to_owned(), &mut header, Origin::Tree);
+    let dir = modifier.apply_dir(|| "/d".to_owned(), &mut meta, Origin::Tree);
+    assert!(
+        header.mode <= 0o7777 && meta.mode <= 0o7777,
+        "{file:?} {dir:?}"
+    );
+    let rules = modifier.rules.expect("what was put there");
+    let left = [rules.unmatched_additions(), rules.unmatched_skips()].concat();
+    assert!(!left.iter().any(|path| path == "/f" || path == "/d"));
+}
+
+pub fn places(bytes: &[u8]) {
+    on_disk::places(bytes);
+}
+
+pub fn settings(bytes: &[u8]) {
+    on_disk::settings(bytes);
+}
+
+pub fn split_xattrs(bytes: &[u8]) {
+    on_disk::split_xattrs(bytes);
 }
