@@ -78,6 +78,14 @@ impl Console {
         self.line("")
     }
 
+    /// Begins a JSON array whose elements are written as they are found.
+    pub(crate) fn array(&mut self) -> Array<'_> {
+        Array {
+            console: self,
+            count: 0,
+        }
+    }
+
     /// Says something to the user, unless silence was asked for. Data written before appears before it.
     pub(crate) fn say(&mut self, words: impl Display) -> Result<(), Failure> {
         if self.quiet {
@@ -106,5 +114,66 @@ impl Console {
     /// Hands everything written so far to whoever reads it.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::stdout)
+    }
+}
+
+/// A JSON array on its way out, laid out as [`Console::json`] does. What could not be finished is no JSON.
+pub(crate) struct Array<'c> {
+    console: &'c mut Console,
+    count: u64,
+}
+
+impl Array<'_> {
+    /// Writes the next element.
+    pub(crate) fn push(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let before = if self.count == 0 { "[" } else { "," };
+        self.count += 1;
+        self.console.data(format_args!("{before}\n  "))?;
+        let out = Indented(&mut self.console.out);
+        serde_json::to_writer_pretty(out, value).map_err(|e| Failure::stdout(e.into()))
+    }
+
+    /// Ends the array.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        match self.count {
+            0 => self.console.line("[]"),
+            _ => self.console.line("\n]"),
+        }
+    }
+}
+
+/// Two spaces behind every line break. Those within texts are written in another way, so each one is between elements.
+struct Indented<W>(W);
+
+impl<W: Write> Write for Indented<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.0.write_all(line)?;
+            if line.ends_with(b"\n") {
+                self.0.write_all(b"  ")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_laid_out_as_in_a_whole_array() {
+        let value = serde_json::json!([{"a": ["x\ny", {}], "b": null}]);
+        let mut text = b"[\n  ".to_vec();
+        serde_json::to_writer_pretty(Indented(&mut text), &value[0]).unwrap();
+        text.extend(b"\n]");
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            serde_json::to_string_pretty(&value).unwrap()
+        );
     }
 }

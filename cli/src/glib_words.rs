@@ -17,7 +17,7 @@
 //! others. What is known comes from clap's definitions of the command, after which GLib's rules are done with: clap
 //! receives whole names with their values joined on, then `--`, then the operands.
 //!
-//! Unlike ostree, `--` does not hide all that follows from the commands of `remote`.
+//! From the commands of ostree's `remote` it hides all that follows, and itself.
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -90,6 +90,11 @@ pub(crate) fn read(args: &[OsString], root: &Command, rules: Rules) -> Result<Li
         match command.find_subcommand(&name) {
             Some(sub) => command = sub,
             None => found = false,
+        }
+        if rules == Rules::Ostree && path.is_empty() && name == "remote" {
+            // What the commands of `remote` never see.
+            let end = rest.iter().skip(at).position(|word| *word == "--");
+            rest.truncate(end.map_or(rest.len(), |end| at + end));
         }
         path.push(name);
     }

@@ -20,10 +20,20 @@ mod commands;
 mod console;
 mod face;
 mod failure;
+#[cfg(test)]
+mod fuzz_corpus;
 mod glib_words;
 mod place;
 mod progress;
 mod size;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/src/targets.rs"]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "for the fuzz targets, which are another package"
+)]
+pub mod targets;
 mod timestamp;
 
 use std::process::ExitCode;

@@ -61,7 +61,7 @@ pub(crate) fn iso8601(time: i64) -> String {
 }
 
 /// A number as C's `strtoull` reads it: spaces before it and anything after it do not matter.
-fn epoch(text: &str) -> Option<i64> {
+pub(crate) fn epoch(text: &str) -> Option<i64> {
     let text = text.trim_start();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

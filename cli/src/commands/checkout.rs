@@ -4,7 +4,7 @@
 //! of uncompressed objects, knows `--allow-noent`, and takes `a/../b` as `b` without looking at `a`. Here there is one
 //! way that does the same.
 
-mod many;
+pub(crate) mod many;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -175,7 +175,7 @@ impl Job<'_> {
                 Ok(made?)
             }
             Entry::File(file) => {
-                let name = Name::new(subpath.rsplit('/').next().unwrap_or(subpath))?;
+                let name = Name::new(walk::names(subpath).last().unwrap_or(&""))?;
                 Ok(checkout_file(
                     self.repo,
                     &name,

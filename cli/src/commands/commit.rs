@@ -14,7 +14,7 @@ mod bootable;
 mod changes;
 mod done;
 mod metadata;
-mod pathname_filter;
+pub(crate) mod pathname_filter;
 mod remake;
 mod trees;
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use ostree_store::object::ObjectKind;
+use ostree_store::checksum::CommitId;
+use ostree_store::object::{Commit, ObjectKind};
 use ostree_store::repo::Repo;
 
 use super::commit_text::{Shown, raw_text};
@@ -29,7 +30,30 @@ const CUT_OFF: &str = "<< History beyond this commit not fetched >>";
 
 pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
     let newest = repo.resolve(&args.rev)?;
-    let mut shown = Vec::new();
+    if !args.json {
+        return each(repo, newest, &mut |step| tell(args, repo, step, console));
+    }
+    let mut array = console.array();
+    each(repo, newest, &mut |step| match step {
+        Step::Commit(id, commit) => array.push(&Shown::of(id, commit)?.record()),
+        Step::CutOff => Ok(()),
+    })?;
+    array.finish()
+}
+
+/// What is met on the way into the past.
+enum Step {
+    Commit(CommitId, Commit),
+    /// The parent is not in the repository.
+    CutOff,
+}
+
+/// Goes from the newest commit to the first, or as far as the repository has them.
+fn each(
+    repo: &Repo,
+    newest: CommitId,
+    told: &mut dyn FnMut(Step) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut next = Some(newest);
     let mut seen = BTreeSet::new();
     while let Some(id) = next {
@@ -40,25 +64,22 @@ pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<
             )));
         }
         if id != newest && !repo.has(ObjectKind::Commit, id.checksum())? {
-            if !args.json {
-                console.line(CUT_OFF)?;
-            }
-            break;
+            return told(Step::CutOff);
         }
         let commit = repo.commit(&id)?;
         next = commit.parent;
-        if args.json {
-            shown.push(Shown::of(id, commit)?);
-            continue;
-        }
-        console.line(format_args!("commit {id}"))?;
-        match args.raw {
-            true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?)?,
-            false => console.data(format_args!("{}", Shown::of(id, commit)?))?,
-        }
-    }
-    if args.json {
-        console.json(&shown.iter().map(Shown::record).collect::<Vec<_>>())?;
+        told(Step::Commit(id, commit))?;
     }
     Ok(())
+}
+
+fn tell(args: &LogArgs, repo: &Repo, step: Step, console: &mut Console) -> Result<(), Failure> {
+    let Step::Commit(id, commit) = step else {
+        return console.line(CUT_OFF);
+    };
+    console.line(format_args!("commit {id}"))?;
+    match args.raw {
+        true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?),
+        false => console.data(format_args!("{}", Shown::of(id, commit)?)),
+    }
 }

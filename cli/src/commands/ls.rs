@@ -60,45 +60,41 @@ pub(crate) fn run(args: &LsArgs, repo: &Repo, console: &mut Console) -> Result<(
     } else {
         &args.paths
     };
-    let mut lines = Vec::new();
-    for path in paths {
-        let listed = list(args, repo, root, path, console, &mut lines);
-        match args.paths.is_empty() {
-            true => listed?,
-            false => listed.within(format_args!("Inspecting path '{path}'"))?,
-        }
+    let each = |tell: &mut dyn FnMut(Listed) -> Result<(), Failure>| {
+        paths.iter().try_for_each(|path| {
+            let listed = list(args, repo, root, path, tell);
+            match args.paths.is_empty() {
+                true => listed,
+                false => listed.within(format_args!("Inspecting path '{path}'")),
+            }
+        })
+    };
+    if !args.json {
+        return each(&mut |listed| {
+            if args.nul_filenames_only {
+                return console.data(format_args!("{}\0", listed.path));
+            }
+            let line = Line::read(repo, listed, args.xattrs)?;
+            console.line(Columns { line: &line, args })
+        });
     }
-    if args.json {
-        console.json(&lines)
-    } else {
-        Ok(())
-    }
+    let mut array = console.array();
+    each(&mut |listed| array.push(&Line::read(repo, listed, true)?.record()))?;
+    array.finish()
 }
 
-/// Tells what is at one path; for `--json` it is kept in `lines`.
+/// Goes through what is at one path.
 fn list(
     args: &LsArgs,
     repo: &Repo,
     root: Entry,
     path: &str,
-    console: &mut Console,
-    lines: &mut Vec<Record>,
+    tell: &mut dyn FnMut(Listed) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let entry = walk::resolve(repo, root, path)?;
-    let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
-    for listed in walk::list(repo, &path, entry, args.depth()) {
-        let listed = listed?;
-        if args.nul_filenames_only {
-            console.data(format_args!("{}\0", listed.path))?;
-            continue;
-        }
-        let line = Line::read(repo, listed, args.xattrs || args.json)?;
-        match args.json {
-            true => lines.push(line.record()),
-            false => console.line(Columns { line: &line, args })?,
-        }
-    }
-    Ok(())
+    let path = format!("/{}", walk::names(path).join("/"));
+    let mut listed = walk::list(repo, &path, entry, args.depth());
+    listed.try_for_each(|listed| tell(listed?))
 }
 
 impl LsArgs {

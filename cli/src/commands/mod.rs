@@ -27,4 +27,4 @@ pub(crate) mod scripts;
 pub(crate) mod show;
 pub(crate) mod sign;
 pub(crate) mod summary;
-mod values;
+pub(crate) mod values;

@@ -190,7 +190,7 @@ fn ancestors(depth: i32) -> Ancestors {
 }
 
 /// `BRANCH=DEPTH`; the number is read as C's `strtoll` does, and cut to 32 bits.
-fn branch_depth(text: &str) -> Result<(&str, i32), Failure> {
+pub(crate) fn branch_depth(text: &str) -> Result<(&str, i32), Failure> {
     let (branch, number) = text.split_once('=').ok_or_else(|| {
         Failure::new(format_args!(
             "Invalid value {text}, must specify BRANCH=DEPTH"
@@ -229,7 +229,7 @@ fn commit(text: &str) -> Result<CommitId, Failure> {
 }
 
 /// A length of time in seconds.
-fn seconds(text: &str) -> Result<i64, Failure> {
+pub(crate) fn seconds(text: &str) -> Result<i64, Failure> {
     let units = [('s', 1), ('m', 60), ('h', 60 * 60), ('d', 24 * 60 * 60)];
     let unit = units.iter().find(|(letter, _)| text.ends_with(*letter));
     let (digits, factor) = match unit {

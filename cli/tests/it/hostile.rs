@@ -8,6 +8,7 @@
 mod archives;
 pub(crate) mod forged;
 mod huge_directory;
+mod many_entries;
 mod repositories;
 
 use crate::pair::Answer;

@@ -70,6 +70,7 @@ use lock::{Lock, LockKind};
 pub use lock::{LockError, RepoLock};
 pub use mode::RepoMode;
 use object_dir::ObjectDir;
+pub(crate) use objects::MAX_METADATA;
 pub use objects::ReadError;
 pub use partial::Partial;
 pub use ref_list::CollectionRef;

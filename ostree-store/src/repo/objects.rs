@@ -16,7 +16,7 @@ use crate::tree::DirTreeSource;
 /// The largest metadata object that is read or written, in bytes: a directory of 600,000 files. What it means takes
 /// three times as much memory. (ostree itself takes up to 128 MiB from other repositories since 2023.4, before that
 /// 10 MiB.)
-pub(super) const MAX_METADATA: u64 = 32 << 20;
+pub(crate) const MAX_METADATA: u64 = 32 << 20;
 
 /// Why an object could not be read.
 #[derive(Debug, thiserror::Error)]

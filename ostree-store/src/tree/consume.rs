@@ -91,6 +91,26 @@ impl Consumed {
 }
 
 impl Doomed {
+    /// Nothing yet of what is below a directory.
+    pub(super) fn below(root: &Arc<OwnedFd>, path: &Path) -> Doomed {
+        Doomed {
+            root: Arc::clone(root),
+            path: path.to_owned(),
+            files: Vec::new(),
+            dirs: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The memory that the lists take, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let files = self.files.iter();
+        let files = files.map(|(path, _)| 90 + path.as_os_str().len());
+        let dirs = self.dirs.iter().chain(&self.skipped);
+        let dirs = dirs.map(|path| 90 + path.as_os_str().len());
+        files.sum::<usize>() + dirs.sum::<usize>()
+    }
+
     fn delete(self) -> Result<(), PathError> {
         for path in &self.skipped {
             let path = self.path.join(path);

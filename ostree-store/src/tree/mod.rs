@@ -15,6 +15,7 @@ pub mod on_disk;
 pub mod path_rules;
 pub mod reuse;
 pub mod walk;
+mod weight;
 
 use std::collections::BTreeMap;
 
@@ -50,12 +51,21 @@ pub enum Subtree {
 pub trait DirTreeSource: Sync {
     /// Reads one dirtree.
     fn dirtree(&self, id: &DirTreeId) -> Result<DirTree, ReadError>;
+
+    /// Whether it has the dirtrees that are written while a tree is made.
+    fn has_written(&self) -> bool {
+        true
+    }
 }
 
 /// A checksummer keeps nothing, so it has nothing to give: its trees are open throughout.
 impl DirTreeSource for Checksummer {
     fn dirtree(&self, id: &DirTreeId) -> Result<DirTree, ReadError> {
         Err(ReadError::missing_dirtree(id))
+    }
+
+    fn has_written(&self) -> bool {
+        false
     }
 }
 
@@ -86,6 +96,12 @@ pub enum TreeError {
     /// Directories within directories beyond what any system can reach.
     #[error("directories are nested more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// More entries than are held at once.
+    #[error("the tree takes more than {} MiB of memory", .limit >> 20)]
+    TooLarge {
+        /// How much it may take, in bytes.
+        limit: usize,
+    },
     /// A stored subtree could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -146,11 +162,19 @@ impl Tree {
     pub fn overlay(&mut self, upper: Tree, source: &dyn DirTreeSource) -> Result<(), TreeError> {
         // Explicit work list: trees may be as deep as their maker liked.
         let mut work = vec![(Vec::<Name>::new(), upper)];
+        // What is read on the way. A few stored directories that hold each other can stand for any number.
+        let mut read = 0;
         while let Some((path, upper)) = work.pop() {
             if path.len() > MAX_DEPTH {
                 return Err(TreeError::TooDeep);
             }
             let lower = self.descend(&path, source)?;
+            read += lower.own_weight() + upper.own_weight();
+            if read > weight::MOST {
+                return Err(TreeError::TooLarge {
+                    limit: weight::MOST,
+                });
+            }
             lower.meta = upper.meta.or(lower.meta);
             for (name, file) in upper.files {
                 lower.put_file(name, file)?;

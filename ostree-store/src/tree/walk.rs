@@ -70,14 +70,12 @@ pub enum WalkError {
 /// What stands at `path` below `root`, without following links.
 ///
 /// A slash at the beginning makes no difference. Otherwise the path is taken literally, as `ostree ls` does: `.`,
-/// `..` and the nothing behind a slash at the end are names that no directory holds.
+/// `..` and the nothing behind a slash at the end are names that no directory holds. Two slashes behind a name begin
+/// at the root again, see [`names`].
 pub fn resolve(source: &dyn DirTreeSource, root: Entry, path: &str) -> Result<Entry, WalkError> {
-    if path == "/" {
-        return Ok(root);
-    }
     let mut entry = root;
     let mut walked = String::new();
-    for name in path.strip_prefix('/').unwrap_or(path).split('/') {
+    for name in names(path) {
         let Entry::Dir { tree, .. } = entry else {
             return Err(WalkError::NotDirectory { path: walked });
         };
@@ -87,6 +85,43 @@ pub fn resolve(source: &dyn DirTreeSource, root: Entry, path: &str) -> Result<En
         })?;
     }
     Ok(entry)
+}
+
+/// The names that lead to a path as ostree takes it: one slash at the beginning makes no difference, and what stands
+/// before a double slash does not count, whether it is there or not.
+///
+/// ```
+/// use ostree_store::tree::walk::names;
+///
+/// assert_eq!(names("/usr/bin"), ["usr", "bin"]);
+/// assert_eq!(names("/usr//bin"), ["bin"]);
+/// assert_eq!(names("/usr//"), [""; 0]);
+/// assert_eq!(names("//bin/"), ["", "bin", ""]);
+/// ```
+#[must_use]
+pub fn names(path: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    if path == "/" {
+        return names;
+    }
+    let mut ahead = path.strip_prefix('/').unwrap_or(path);
+    loop {
+        if let Some(from_root) = ahead.strip_prefix('/')
+            && !names.is_empty()
+        {
+            names.clear();
+            ahead = from_root;
+            if ahead.is_empty() {
+                return names;
+            }
+        }
+        let Some((name, after)) = ahead.split_once('/') else {
+            names.push(ahead);
+            return names;
+        };
+        names.push(name);
+        ahead = after;
+    }
 }
 
 /// Where `path` leads from `root`, links followed within the tree: `/` in a target is the root of the tree, and

@@ -21,6 +21,8 @@ mod partial;
 mod peer;
 mod prune;
 mod refs;
+#[cfg(feature = "stock-zlib")]
+mod stock_zlib;
 mod summary;
 mod transaction;
 mod transfer;

@@ -41,7 +41,7 @@ impl Job<'_> {
 }
 
 /// The bytes up to the next NUL, or `None` at the end.
-fn word(list: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+pub(crate) fn word(list: &mut dyn BufRead) -> Result<Option<String>, Failure> {
     let mut bytes = Vec::new();
     let read = list.take(LONGEST + 1).read_until(0, &mut bytes);
     read.within("cannot read the list of checkouts")?;

@@ -27,7 +27,7 @@ const BACKTRACKS: usize = 1_000_000;
 const MAX_NAME: usize = 64 << 10;
 
 /// Reads the option's value.
-pub(super) fn parse(filter: &str) -> Result<Renamer, Failure> {
+pub(crate) fn parse(filter: &str) -> Result<Renamer, Failure> {
     let (expression, replacement) = filter
         .split_once(',')
         .ok_or_else(|| Failure::usage("Missing ',' in --tar-pathname-filter"))?;

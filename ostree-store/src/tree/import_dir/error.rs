@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use crate::object::{NameError, WriteError, XattrsError};
 use crate::path_error::{PathError, SystemError};
+use crate::repo::MAX_METADATA;
+use crate::tree::TreeError;
 use crate::tree::modify::ModeError;
 use crate::tree::reuse::ReuseError;
 
@@ -55,6 +57,26 @@ pub enum ImportDirError {
         path: PathBuf,
         /// Why.
         cause: ModeError,
+    },
+    /// More names in a directory than an object can hold.
+    #[error("{} has more than {} MiB of names and checksums", path.display(), MAX_METADATA >> 20)]
+    TooLarge {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// More entries at once than are held: in directories that lie in each other, or to be deleted with the commit.
+    #[error("too many entries at once: what is known of them takes more than {} MiB of memory", .limit >> 20)]
+    TooMany {
+        /// How much they may take, in bytes.
+        limit: usize,
+    },
+    /// A directory could not be written to make room for others.
+    #[error("cannot write {}", path.display())]
+    Fold {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: TreeError,
     },
     /// Somebody wrote to the file meanwhile.
     #[error("{} changed while it was read", path.display())]

@@ -8,10 +8,13 @@
 //! |---|---|
 //! | all directories, one open at a time, in byte order of their names | `walk` |
 //! | the files' objects, many at once | `files` |
-//! | one tree | here |
+//! | one tree | `batch` |
+//!
+//! This goes by some thousand files at a time, so that memory does not grow with their number.
 //!
 //! What fails first in the order of the walk is what is reported.
 
+mod batch;
 mod error;
 mod files;
 mod walk;
@@ -24,15 +27,13 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::Tree;
 use super::consume::Consume;
 use super::modify::{Modifier, Origin};
 use super::reuse::Inodes;
-use super::{Subtree, Tree};
-use crate::checksum::FileId;
 use crate::object::{FileHeader, FileKind, ObjectSink, PERMISSIONS, Xattrs};
 use crate::path_error::{At, PathError};
 use crate::repo::{open_below, read_xattrs};
-use walk::{WalkedDir, WalkedFile};
 
 pub use error::ImportDirError;
 
@@ -84,12 +85,11 @@ pub fn import_dir_with(
         sink,
         options,
     };
-    let walked = import.walk()?;
-    let ids = import.files(&walked.files)?;
-    if let Some(consume) = options.consume {
-        consume.add(import.doomed(&walked), walked.inodes);
+    let mut walked = import.walk()?;
+    if let (Some(consume), Some(doomed)) = (options.consume, walked.doomed.take()) {
+        consume.add(doomed, std::mem::take(&mut walked.inodes));
     }
-    Ok(assemble(walked.dirs, walked.files, ids))
+    Ok(walked.assemble())
 }
 
 struct Import<'a> {
@@ -133,30 +133,4 @@ pub(super) fn header(stat: &Stat, kind: FileKind, xattrs: Xattrs) -> FileHeader 
         kind,
         xattrs,
     }
-}
-
-/// Puts files into their directories and directories into their parents, from the last one walked to the root.
-fn assemble(dirs: Vec<WalkedDir>, files: Vec<WalkedFile>, ids: Vec<Option<FileId>>) -> Tree {
-    let mut trees: Vec<Tree> = dirs
-        .iter()
-        .map(|dir| Tree {
-            meta: dir.meta,
-            ..Tree::default()
-        })
-        .collect();
-    for (file, id) in files.into_iter().zip(ids) {
-        if let (Some(tree), Some(id)) = (trees.get_mut(file.dir), id) {
-            tree.files.insert(file.name, id);
-        }
-    }
-    for dir in dirs.into_iter().rev() {
-        let Some((parent, name)) = dir.place else {
-            break;
-        };
-        let Some(tree) = trees.pop() else { break };
-        if let Some(parent) = trees.get_mut(parent) {
-            parent.dirs.insert(name, Subtree::Open(tree));
-        }
-    }
-    trees.pop().unwrap_or_default()
 }

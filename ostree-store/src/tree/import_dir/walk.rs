@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat};
 
@@ -12,19 +11,31 @@ use super::{Import, ImportDirError, header, rule_path};
 use crate::checksum::{DirMetaId, FileId};
 use crate::object::{DirMeta, FileHeader, FileKind, Name, PERMISSIONS, Xattrs};
 use crate::path_error::At;
-use crate::repo::read_link_xattrs;
+use crate::repo::{MAX_METADATA, read_link_xattrs};
+use crate::tree::Tree;
 use crate::tree::consume::{self, Doomed, FileVersion};
 use crate::tree::modify::{Origin, Pass};
 use crate::tree::reuse::Inodes;
+use crate::tree::weight;
+
+/// How many files become objects at once. It takes some megabytes of memory to know of them.
+const BATCH: usize = 16_384;
 
 /// What was met on the walk.
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) dirs: Vec<WalkedDir>,
+    /// Files that are not objects yet.
     pub(super) files: Vec<WalkedFile>,
-    /// Left out by a rule, relative to the root.
-    skipped: Vec<PathBuf>,
-    /// The directories by device and inode.
+    /// Directories to be walked, the next one last.
+    pub(super) pending: Vec<(Name, usize)>,
+    /// The memory that all of it takes, at most, in bytes.
+    pub(super) held: usize,
+    /// Where that is looked at again.
+    pub(super) next: usize,
+    /// What goes with the commit, if it consumes the directory.
+    pub(super) doomed: Option<Doomed>,
+    /// The directories by device and inode, for the same.
     pub(super) inodes: HashSet<(u64, u64)>,
 }
 
@@ -34,12 +45,8 @@ pub(super) struct WalkedDir {
     pub(super) place: Option<(usize, Name)>,
     /// Relative to the root.
     pub(super) path: PathBuf,
-    /// Nothing for a root that a rule leaves out.
-    pub(super) meta: Option<DirMetaId>,
+    pub(super) tree: Tree,
 }
-
-/// A directory to be walked: relative to the root, and where it belongs.
-type Pending = (PathBuf, Option<(usize, Name)>);
 
 /// A file that was met on the walk.
 pub(super) struct WalkedFile {
@@ -52,82 +59,125 @@ pub(super) struct WalkedFile {
     pub(super) symlink: Option<FileHeader>,
     /// The object that the file is a hard link to.
     pub(super) object: Option<FileId>,
-    version: FileVersion,
+    pub(super) version: FileVersion,
+}
+
+impl Walked {
+    /// Takes note of what a rule leaves out.
+    fn skip(&mut self, path: PathBuf) {
+        if let Some(doomed) = &mut self.doomed {
+            doomed.skipped.push(path);
+        }
+    }
 }
 
 impl Import<'_> {
-    /// Every directory, parents first, and every file.
+    /// Walks a directory and makes its files objects, so many at a time that all threads have something to do.
     pub(super) fn walk(&self) -> Result<Walked, ImportDirError> {
-        let mut walked = Walked::default();
-        let mut pending = vec![(PathBuf::new(), None)];
-        while let Some((path, place)) = pending.pop() {
-            let dir = self.open(&path, OFlags::DIRECTORY)?;
-            let stat = rustix::fs::fstat(&dir).at("stat", self.path.join(&path))?;
-            walked.inodes.insert((stat.st_dev, stat.st_ino));
-            let index = walked.dirs.len();
-            let meta = self.dir_meta(&dir, &path, &stat)?;
-            let below = match meta {
-                Some(_) => self.entries(&dir, &path, index, &mut walked)?,
-                None => Vec::new(),
-            };
-            walked.dirs.push(WalkedDir { place, path, meta });
-            // The stack gives the last one back first.
-            pending.extend(below.into_iter().rev());
+        let mut walked = Walked {
+            doomed: self
+                .options
+                .consume
+                .map(|_| Doomed::below(&self.root, self.path)),
+            ..Walked::default()
+        };
+        let mut next = Some(None);
+        while let Some(place) = next {
+            self.directory(place, &mut walked)?;
+            if walked.files.len() >= BATCH {
+                self.flush(&mut walked)?;
+            }
+            next = walked
+                .pending
+                .pop()
+                .map(|(name, parent)| Some((parent, name)));
         }
+        self.flush(&mut walked)?;
         Ok(walked)
     }
 
-    /// Takes note of the files in a directory, and gives the directories.
+    /// Takes note of a directory and of what it holds.
+    fn directory(
+        &self,
+        place: Option<(usize, Name)>,
+        walked: &mut Walked,
+    ) -> Result<(), ImportDirError> {
+        let parent = place
+            .as_ref()
+            .and_then(|(parent, _)| walked.dirs.get(*parent));
+        let path = match (&place, parent) {
+            (Some((_, name)), Some(parent)) => parent.path.join(name.as_str()),
+            _ => PathBuf::new(),
+        };
+        let dir = self.open(&path, OFlags::DIRECTORY)?;
+        let stat = rustix::fs::fstat(&dir).at("stat", self.path.join(&path))?;
+        if let Some(doomed) = &mut walked.doomed {
+            walked.inodes.insert((stat.st_dev, stat.st_ino));
+            if place.is_some() {
+                doomed.dirs.push(path.clone());
+            }
+        }
+        let meta = self.dir_meta(&dir, &path, &stat)?;
+        walked.held += weight::DIRECTORY + path.as_os_str().len();
+        let index = walked.dirs.len();
+        walked.dirs.push(WalkedDir {
+            place,
+            path: path.clone(),
+            // Nothing for a root that a rule leaves out.
+            tree: Tree {
+                meta,
+                ..Tree::default()
+            },
+        });
+        match meta {
+            Some(_) => self.entries(&dir, &path, index, walked),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of the files in a directory, and of the directories to be walked.
     fn entries(
         &self,
         dir: &File,
         path: &Path,
         index: usize,
         walked: &mut Walked,
-    ) -> Result<Vec<Pending>, ImportDirError> {
-        let mut below = Vec::new();
+    ) -> Result<(), ImportDirError> {
+        let first = walked.pending.len();
         for name in self.names(dir, path)? {
-            let entry = path.join(name.as_str());
             let stat = rustix::fs::statat(dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-            let stat = stat.at("stat", self.path.join(&entry))?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                let consume = self.options.consume;
-                if consume.is_some_and(|consume| consume.is_gone(&stat)) {
-                    continue;
-                }
+            let stat = stat.at("stat", self.path.join(path).join(name.as_str()))?;
+            let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            let consume = self.options.consume;
+            if is_dir && consume.is_some_and(|consume| consume.is_gone(&stat)) {
+                continue;
+            }
+            walked.held += weight::FILE + name.as_str().len();
+            if is_dir {
+                let entry = path.join(name.as_str());
                 match self.modifier.announce(|| rule_path(&entry)) {
-                    Pass::Kept => below.push((entry, Some((index, name)))),
-                    Pass::Skipped => walked.skipped.push(entry),
+                    Pass::Kept => walked.pending.push((name, index)),
+                    Pass::Skipped => walked.skip(entry),
                 }
                 continue;
             }
+            let entry = path.join(name.as_str());
             match self.file_met(dir.as_fd(), index, name, &entry, &stat)? {
                 Some(file) => walked.files.push(file),
-                None => walked.skipped.push(entry),
+                None => walked.skip(entry),
             }
         }
-        Ok(below)
-    }
-
-    /// Everything that goes when the commit is made.
-    pub(super) fn doomed(&self, walked: &Walked) -> Doomed {
-        let files = walked.files.iter();
-        let dirs = walked.dirs.iter().filter(|dir| dir.place.is_some());
-        Doomed {
-            root: Arc::clone(&self.root),
-            path: self.path.to_owned(),
-            files: files
-                .map(|file| (file.path.clone(), file.version))
-                .collect(),
-            dirs: dirs.map(|dir| dir.path.clone()).collect(),
-            skipped: walked.skipped.clone(),
-        }
+        // The stack gives the last one back first.
+        let below = walked.pending.get_mut(first..);
+        below.unwrap_or_default().reverse();
+        Ok(())
     }
 
     /// The names in a directory, sorted.
     fn names(&self, dir: &File, path: &Path) -> Result<Vec<Name>, ImportDirError> {
         let path = self.path.join(path);
         let mut names = Vec::new();
+        let mut size = 0;
         for entry in Dir::read_from(dir).at("list", &path)? {
             let entry = entry.at("list", &path)?;
             let bytes = entry.file_name().to_bytes();
@@ -137,6 +187,10 @@ impl Import<'_> {
                     path: path.clone(),
                     cause,
                 })?);
+                size += bytes.len() + 34; // with its checksum in the object, at least
+                if size as u64 > MAX_METADATA {
+                    return Err(ImportDirError::TooLarge { path });
+                }
             }
         }
         names.sort_unstable();

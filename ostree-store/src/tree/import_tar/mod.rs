@@ -19,6 +19,7 @@
 mod decompress;
 mod entries;
 mod header;
+mod held;
 mod links;
 mod names;
 mod pax;
@@ -27,10 +28,11 @@ mod rename;
 use std::io::{self, Read};
 
 use self::entries::{Entries, Entry, Kind, shown};
+use self::held::Held;
 use self::links::Links;
 use self::names::{Place, joined};
 use super::modify::{ModeError, Modifier, Origin, Pass};
-use super::{DirTreeSource, Tree, TreeError, set_meta};
+use super::{DirTreeSource, Tree, TreeError, set_meta, weight};
 use crate::checksum::FileId;
 use crate::object::{
     DirMeta, FileHeader, FileKind, Name, NameError, ObjectSink, WriteError, Xattrs, XattrsError,
@@ -136,6 +138,18 @@ pub enum ImportTarError {
     /// Too many directories that would have to be made.
     #[error("more than {MAX_MADE} directories have no entry of their own")]
     Parents,
+    /// More entries than are held at once.
+    #[error("the archive's entries take more than {} MiB of memory", .limit >> 20)]
+    TooLarge {
+        /// How much they may take, in bytes.
+        limit: usize,
+    },
+    /// An order of entries that would make directories be written over and over.
+    #[error("the archive comes back to too many large directories")]
+    Order,
+    /// A directory could not be written to make room for others.
+    #[error("cannot write a directory of the archive")]
+    Fold(#[source] TreeError),
     /// A device, fifo, or a root that is no directory.
     #[error("Unsupported file type for path \"{entry}\"")]
     Unsupported {
@@ -218,14 +232,16 @@ pub fn import_tar(
         sink,
         source,
         links: Links::default(),
+        held: Held::default(),
         made: 0,
     };
+    import.held.charge(import.tree.weight());
     while let Some(entry) = entries.next()? {
         import.entry(&entry, &mut entries)?;
     }
     entries.finish(TRAILER)?;
-    let Import { links, .. } = import;
-    links.resolve(tree, source)?;
+    let Import { links, held, .. } = import;
+    links.resolve(tree, held, sink, source)?;
     if options.autocreate_parents && tree.meta.is_none() {
         let mut meta = DirMeta::root_owned(PARENT_MODE);
         // A rule that leaves the root out does not leave this one out.
@@ -246,6 +262,7 @@ struct Import<'a> {
     sink: &'a dyn ObjectSink,
     source: &'a dyn DirTreeSource,
     links: Links,
+    held: Held,
     /// Directories that no entry brought.
     made: usize,
 }
@@ -261,6 +278,8 @@ impl Import<'_> {
             return Ok(());
         };
         let path = place.names;
+        self.held
+            .check(self.tree, &path, &self.links, self.sink, self.source)?;
         if let Some((_, parent)) = path.split_last() {
             self.ensure_parent(parent, entry)?;
         }
@@ -316,7 +335,7 @@ impl Import<'_> {
 
     /// The directory of an entry must be there, or is made.
     fn ensure_parent(&mut self, parent: &[Name], entry: &Entry) -> Result<(), ImportTarError> {
-        match links::existing(self.tree, parent, self.source) {
+        match links::existing(self.tree, parent, self.source, &mut self.held) {
             Ok(_) => Ok(()),
             Err(NotFound::Missing { .. }) if self.options.autocreate_parents => {
                 self.make_parents(parent, entry)
@@ -345,6 +364,7 @@ impl Import<'_> {
         dir.meta = Some(id);
         for name in parent {
             self.made += usize::from(!dir.dirs.contains_key(name));
+            self.held.charge(weight::DIRECTORY + name.as_str().len());
             if self.made > MAX_MADE {
                 return Err(ImportTarError::Parents);
             }
@@ -364,6 +384,10 @@ impl Import<'_> {
         meta: &DirMeta,
         entry: &Entry,
     ) -> Result<(), ImportTarError> {
+        // One that was written already is read again.
+        let _ = links::existing(self.tree, path, self.source, &mut self.held);
+        let name = path.last().map_or(0, |name| name.as_str().len());
+        self.held.charge(weight::DIRECTORY + name);
         let dir = self.tree.descend(path, self.source);
         let dir = dir.map_err(|cause| ImportTarError::Directory {
             entry: shown(&entry.name),
@@ -406,15 +430,14 @@ impl Import<'_> {
         if entry.size > 0 {
             let file = self.regular_file(header, entry, entries)?;
             let parent = target.split_last().map_or(&[][..], |(_, parent)| parent);
-            links::existing(self.tree, parent, self.source).map_err(|cause| {
-                ImportTarError::Parent {
-                    entry: shown(&entry.name),
-                    cause,
-                }
+            let existing = links::existing(self.tree, parent, self.source, &mut self.held);
+            existing.map_err(|cause| ImportTarError::Parent {
+                entry: shown(&entry.name),
+                cause,
             })?;
             self.put(&target, file, entry)?;
         }
-        self.links.add(path, target);
+        self.held.charge(self.links.add(&path, &target));
         Ok(())
     }
 
@@ -424,6 +447,7 @@ impl Import<'_> {
                 entry: joined(path),
             });
         };
+        self.held.charge(weight::FILE + name.as_str().len());
         let placed = self
             .tree
             .descend(parent, self.source)

@@ -18,7 +18,8 @@ impl Renamer {
         Renamer(Arc::new(rename))
     }
 
-    pub(super) fn rename(&self, name: &str) -> Result<String, String> {
+    /// The other name, or why there is none.
+    pub fn rename(&self, name: &str) -> Result<String, String> {
         (self.0)(name)
     }
 }

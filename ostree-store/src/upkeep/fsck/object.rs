@@ -77,7 +77,11 @@ pub(super) fn check(
         ObjectKind::DirMeta => sound(repo, object, DirMeta::parse).map(drop),
         ObjectKind::File => Ok(()),
     };
-    meaning.map(|()| None).map_err(|unsound| match unsound {
+    let weakness = |()| match weaknesses {
+        true => weakness::of_metadata(repo, kind, &name),
+        false => None,
+    };
+    meaning.map(weakness).map_err(|unsound| match unsound {
         Unsound::Corrupt(corrupt) => corrupt.into(),
         // Parsed are only bytes that hash to the name.
         Unsound::Read(ReadError::Parse { source, .. }) => Problem::Meaningless(source),

@@ -21,6 +21,13 @@ pub enum Weakness {
         /// What it has.
         actual: u32,
     },
+    /// A metadata object is not what everybody may read and only its owner may write. ostree makes it so whatever the
+    /// umask is.
+    #[error("the file has mode 0{actual:o} where metadata has 0{METADATA:o}, so that {}; `chmod {METADATA:o}` it", affected(*.actual))]
+    MetadataMode {
+        /// What the file has.
+        actual: u32,
+    },
     /// It belongs to somebody else than the repository does.
     #[error("the file belongs to user {actual}, the repository to user {expected}")]
     Owner {
@@ -32,11 +39,52 @@ pub enum Weakness {
 }
 
 impl Weakness {
-    /// Whether a checkout can come out wrong because of it.
+    /// Whether a checkout can come out wrong because of it, or strangers may change it.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        matches!(self, Weakness::Mode { .. })
+        match self {
+            Weakness::Mode { .. } => true,
+            Weakness::MetadataMode { actual } => actual & OF_OTHERS != 0,
+            Weakness::Owner { .. } => false,
+        }
     }
+}
+
+/// The permissions of metadata objects.
+const METADATA: u32 = 0o644;
+
+/// The bits that let others write.
+const OF_OTHERS: u32 = 0o022;
+
+/// What a wrong mode of metadata does.
+fn affected(mode: u32) -> &'static str {
+    match mode {
+        mode if mode & OF_OTHERS != 0 => "others may change every commit that needs it",
+        mode if mode & METADATA != METADATA => "not everybody can read the commits that need it",
+        _ => "it looks like a program",
+    }
+}
+
+/// How the file of a sound metadata object is not as it should be. Who serves an archive may give its files other modes.
+pub(super) fn of_metadata(repo: &Repo, kind: ObjectKind, name: &Checksum) -> Option<Weakness> {
+    if repo.mode() == RepoMode::Archive {
+        return None;
+    }
+    let found = fs::symlink_metadata(repo.object_path(kind, name)).ok()?;
+    let actual = found.mode() & PERMISSIONS;
+    if actual != METADATA {
+        return Some(Weakness::MetadataMode { actual });
+    }
+    match repo.mode() {
+        RepoMode::BareUser | RepoMode::BareUserOnly => of_owner(repo, found.uid()),
+        _ => None,
+    }
+}
+
+/// Whether a file is somebody else's than the repository.
+fn of_owner(repo: &Repo, actual: u32) -> Option<Weakness> {
+    let expected = fs::metadata(repo.path().join("objects")).ok()?.uid();
+    (actual != expected).then_some(Weakness::Owner { expected, actual })
 }
 
 /// How the file of a sound object is not as it should be, in the modes in which the checksum does not cover that.
@@ -53,11 +101,7 @@ pub(super) fn of_file(repo: &Repo, name: &Checksum, header: &FileHeader) -> Opti
     if repo.mode() == RepoMode::BareUser && actual != expected {
         return Some(Weakness::Mode { expected, actual });
     }
-    let owner = fs::metadata(repo.path().join("objects")).ok()?.uid();
-    (found.uid() != owner).then(|| Weakness::Owner {
-        expected: owner,
-        actual: found.uid(),
-    })
+    of_owner(repo, found.uid())
 }
 
 /// A file below `objects/` that is no object, and that nothing looks at.
