@@ -245,6 +245,23 @@ impl Op {
         (bits != 0).then_some(Op(bits))
     }
 
+    /// What [`Display`](fmt::Display) writes.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Op::LESS => "<",
+            Op::AT_MOST => "<=",
+            Op::EQUAL => "=",
+            Op::AT_LEAST => ">=",
+            Op::GREATER => ">",
+            Op::PREFIX | Op::FUZZY => "~",
+            op if op == Op::LESS | Op::PREFIX => "<~",
+            op if op == Op::GREATER | Op::PREFIX => ">~",
+            Op::IDENTITY => "><",
+            op if op.contains(Op::ANY) => "",
+            _ => "?",
+        }
+    }
+
     /// Whether all of `other` is in this set.
     pub fn contains(self, other: Op) -> bool {
         self.0 & other.0 == other.0
@@ -279,19 +296,7 @@ impl std::ops::BitOr for Op {
 /// The text apk writes for the set; `?` for sets that no dependency is printed with.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            Op::LESS => "<",
-            Op::AT_MOST => "<=",
-            Op::EQUAL => "=",
-            Op::AT_LEAST => ">=",
-            Op::GREATER => ">",
-            Op::PREFIX | Op::FUZZY => "~",
-            op if op == Op::LESS | Op::PREFIX => "<~",
-            op if op == Op::GREATER | Op::PREFIX => ">~",
-            Op::IDENTITY => "><",
-            op if op.contains(Op::ANY) => "",
-            _ => "?",
-        })
+        f.write_str(self.as_str())
     }
 }
 

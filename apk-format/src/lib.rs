@@ -56,8 +56,8 @@ pub use database::{
 pub use dependency::{Constraint, Dependency, DependencyError, Op, Provide};
 pub use digest::{Digest, DigestError, DigestKind};
 pub use index::{
-    Index, IndexDraft, IndexDraftError, IndexError, OlderIndex, PlaceError, Record, RecordError,
-    RecordProblem, Uninstallable,
+    Atoms, Index, IndexDraft, IndexDraftError, IndexError, OlderIndex, PlaceError, Record,
+    RecordError, RecordProblem, Text, Uninstallable,
 };
 pub use package::{
     Contents, Directories, Draft, DraftError, Entry, EntryKind, InfoError, Member, Package,

@@ -41,33 +41,42 @@ pub struct Paragraphs<'a> {
     line: usize,
 }
 
-impl<'a> Iterator for Paragraphs<'a> {
-    type Item = Result<Vec<Field<'a>>, StanzaError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // A package of an index has some 15 lines.
-        let mut fields = Vec::with_capacity(if self.rest.is_empty() { 0 } else { 16 });
+impl<'a> Paragraphs<'a> {
+    /// Reads one paragraph into `fields`, in place of what is there; gives whether there was one.
+    pub(crate) fn read_into(&mut self, fields: &mut Vec<Field<'a>>) -> Result<bool, StanzaError> {
+        fields.clear();
         while !self.rest.is_empty() {
-            let (text, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+            let end = memchr::memchr(b'\n', self.rest.as_bytes());
+            let (text, rest) = end
+                .and_then(|end| Some((self.rest.get(..end)?, self.rest.get(end + 1..)?)))
+                .unwrap_or((self.rest, ""));
             self.rest = rest;
             self.line += 1;
             if text.len() < 2 {
                 if fields.is_empty() {
                     continue;
                 }
-                return Some(Ok(fields));
+                return Ok(true);
             }
-            match field(text, self.line) {
-                Some(field) => fields.push(field),
-                None => {
-                    return Some(Err(StanzaError {
-                        line: self.line,
-                        text: text.into(),
-                    }));
-                }
-            }
+            fields.push(field(text, self.line).ok_or_else(|| StanzaError {
+                line: self.line,
+                text: text.into(),
+            })?);
         }
-        (!fields.is_empty()).then_some(Ok(fields))
+        Ok(!fields.is_empty())
+    }
+}
+
+impl<'a> Iterator for Paragraphs<'a> {
+    type Item = Result<Vec<Field<'a>>, StanzaError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut fields = Vec::new();
+        match self.read_into(&mut fields) {
+            Ok(true) => Some(Ok(fields)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 

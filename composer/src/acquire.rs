@@ -62,7 +62,7 @@ fn place(record: &Record, repository: &Repository, arch: &str) -> Result<PathBuf
     let path = match record.arch {
         Some(_) => record.place(spec)?,
         None => Record {
-            arch: Some(arch.to_owned()),
+            arch: Some(arch.into()),
             ..record.clone()
         }
         .place(spec)?,

@@ -169,7 +169,7 @@ impl Listed {
     fn give(&mut self, arch: Option<&str>) {
         self.given = true;
         if let Some(arch) = arch {
-            self.record.arch = Some(arch.to_owned());
+            self.record.arch = Some(arch.into());
         }
     }
 }

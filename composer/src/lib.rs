@@ -301,7 +301,7 @@ fn import_one(
 fn empty(record: &Record) -> Layer {
     Layer {
         record: record.clone(),
-        info: PackageInfo::unopened(&record.name, record.version.clone()),
+        info: PackageInfo::unopened(record.name.as_str(), record.version.clone()),
         file_digests: DigestKind::Sha1,
         scripts: Vec::new(),
         entries: Vec::new(),

@@ -39,12 +39,12 @@ impl ListedPackage {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         ListedPackage {
-            name: record.name.clone(),
+            name: record.name.to_string(),
             version: record.version.to_string(),
-            arch: record.arch.clone().unwrap_or_default(),
+            arch: record.arch.clone().unwrap_or_default().into(),
             identity: record.identity.to_q1(),
-            origin: record.origin.clone().unwrap_or_default(),
-            license: record.license.clone(),
+            origin: record.origin.clone().unwrap_or_default().into(),
+            license: record.license.to_string(),
         }
     }
 }

@@ -247,7 +247,7 @@ fn step(change: &resolve::Change<'_>, repositories: &[Arc<Repository>]) -> Optio
     match (kind, &change.old, &change.new) {
         (ChangeKind::Keep | ChangeKind::Retag, ..) => None,
         (ChangeKind::Purge, Some(old), _) => Some(Step::Remove {
-            name: old.record.name.clone(),
+            name: old.record.name.to_string(),
             line,
         }),
         (_, _, Some(new)) => {

@@ -385,7 +385,7 @@ impl<'t> Union<'t> {
         let Some(Some(holder)) = self.packages.get(owner) else {
             return Ok(true);
         };
-        let leaving = self.leaving.contains(&holder.record.name);
+        let leaving = self.leaving.contains(holder.record.name.as_str());
         let newcomer = Newcomer {
             record: &layer.record,
             replaces: &layer.info.replaces,

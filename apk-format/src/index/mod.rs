@@ -16,11 +16,14 @@
 //! # Ok::<(), apk_format::RecordError>(())
 //! ```
 
+mod atoms;
 mod error;
+mod listed;
 mod make;
 mod older;
 mod place;
 mod record;
+mod text;
 mod v2;
 mod v3;
 mod write;
@@ -32,12 +35,14 @@ use crate::gzip;
 use crate::signature::{KeyRing, Trust};
 use crate::ustar::BLOCK;
 
+pub use atoms::{Atom, Atoms};
 pub use error::IndexError;
 pub use make::{IndexDraft, IndexDraftError};
 pub use older::OlderIndex;
 pub use place::PlaceError;
 pub use record::{Record, RecordError, RecordProblem, Uninstallable};
 pub(crate) use record::{atoms, decimal, low_16_bits, number};
+pub use text::Text;
 pub use write::{IndexWriteError, sign_v2};
 
 /// Everything one repository offers for one architecture.
@@ -74,12 +79,19 @@ impl Index {
     ///
     /// Fails on more atoms than an index can have, so that a small file that inflates well cannot fill the memory.
     pub fn parse_records(text: &str) -> Result<Vec<Record>, RecordError> {
+        Index::parse_whole(text.to_owned())
+    }
+
+    /// The same of a text that need not be copied.
+    fn parse_whole(text: String) -> Result<Vec<Record>, RecordError> {
         let mut left = record::ATOMS_LIMIT;
-        let mut records = Vec::with_capacity(text.len() / TYPICAL_RECORD);
-        for fields in crate::stanza::split(text) {
-            let fields = fields?;
+        let whole = text::Shared::new(text);
+        let mut records = Vec::with_capacity(whole.as_str().len() / TYPICAL_RECORD);
+        let mut paragraphs = crate::stanza::split(whole.as_str());
+        let mut fields = Vec::new();
+        while paragraphs.read_into(&mut fields)? {
             record::spend_atoms(&fields, &mut left)?;
-            records.push(Record::from_fields(&fields)?);
+            records.push(Record::within(&whole, &fields)?);
         }
         Ok(records)
     }

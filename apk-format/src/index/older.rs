@@ -41,7 +41,7 @@ impl IndexDraft {
         let Some(record) = older.records().get(at) else {
             return Ok(());
         };
-        let (name, version) = (record.name.clone(), record.version.to_string());
+        let (name, version) = (record.name.to_string(), record.version.to_string());
         let hashes = record.identity.as_bytes().to_vec();
         let broken = |source| IndexDraftError::Package {
             name: name.clone(),

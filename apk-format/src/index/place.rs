@@ -57,7 +57,7 @@ impl Record {
         let cut = value.get(..length).unwrap_or(value);
         Some(if cut.contains('/') {
             Err(PlaceError::Slash {
-                name: self.name.clone(),
+                name: self.name.to_string(),
                 text: value.to_owned(),
             })
         } else {
@@ -93,7 +93,7 @@ mod tests {
 
     fn record(name: &str) -> Record {
         let mut record = Record::new(Digest::sha256(b""), name, Version::lenient("1-r0"));
-        record.arch = Some("x86_64".to_owned());
+        record.arch = Some("x86_64".into());
         record
     }
 

@@ -20,6 +20,8 @@ use std::fmt::Write;
 
 use crate::dependency::{Dependency, Provide};
 use crate::digest::Digest;
+use crate::index::text::Shared;
+use crate::index::{Atom, Atoms, Text};
 use crate::stanza::{Field, StanzaError};
 use crate::version::Version;
 
@@ -31,37 +33,39 @@ pub struct Record {
     /// `C`: names this build of the package.
     pub identity: Digest,
     /// `P`
-    pub name: String,
+    pub name: Text,
     /// `V`: as written; it need not be valid.
     pub version: Version,
     /// `A`: `None` when not listed.
-    pub arch: Option<String>,
+    pub arch: Option<Text>,
     /// `S`: of the package file, in bytes.
     pub size: u64,
     /// `I`: in bytes. A package with 0 is never downloaded or unpacked and its scripts never run.
     pub installed_size: u64,
     /// `T`
-    pub description: String,
+    pub description: Text,
     /// `U`
-    pub url: String,
+    pub url: Text,
     /// `L`
-    pub license: String,
+    pub license: Text,
     /// `o`: the source package.
-    pub origin: Option<String>,
+    pub origin: Option<Text>,
     /// `m`
-    pub maintainer: Option<String>,
+    pub maintainer: Option<Text>,
     /// `t`: Unix seconds, 0 when not listed.
     pub build_time: u64,
     /// `c`: of the package recipe.
-    pub commit: Option<String>,
+    pub commit: Option<Text>,
     /// `k`: decides among providers of a name, 0 when not listed.
     pub provider_priority: u16,
     /// `D`: in the order of the line.
-    pub depends: Vec<Dependency>,
+    pub depends: Atoms<Dependency>,
     /// `p`: in the order of the line.
-    pub provides: Vec<Provide>,
+    pub provides: Atoms<Provide>,
     /// `i`: all of these bring the package in; empty for never.
-    pub install_if: Vec<Dependency>,
+    pub install_if: Atoms<Dependency>,
+    /// Packages that would go well with this one; in v3 indexes only, and apk does nothing with it.
+    pub recommends: Atoms<Dependency>,
     /// Words that say something of the package; in v3 indexes, and written into databases (`g`) only.
     pub tags: Vec<String>,
     /// Why the package may not be installed, though it is listed.
@@ -87,24 +91,30 @@ pub enum Uninstallable {
 impl Record {
     /// A record with an identity, a name and a version, and nothing else.
     pub fn new(identity: Digest, name: &str, version: Version) -> Record {
+        Record::with_texts(identity, Text::from(name), version, &Text::default())
+    }
+
+    /// The same, where all texts are this empty one.
+    fn with_texts(identity: Digest, name: Text, version: Version, none: &Text) -> Record {
         Record {
             identity,
-            name: name.to_owned(),
+            name,
             version,
             arch: None,
             size: 0,
             installed_size: 0,
-            description: String::new(),
-            url: String::new(),
-            license: String::new(),
+            description: none.clone(),
+            url: none.clone(),
+            license: none.clone(),
             origin: None,
             maintainer: None,
             build_time: 0,
             commit: None,
             provider_priority: 0,
-            depends: Vec::new(),
-            provides: Vec::new(),
-            install_if: Vec::new(),
+            depends: Atoms::default(),
+            provides: Atoms::default(),
+            install_if: Atoms::default(),
+            recommends: Atoms::default(),
             tags: Vec::new(),
             uninstallable: None,
             ignored: Vec::new(),
@@ -115,18 +125,25 @@ impl Record {
     ///
     /// Fails without identity, name or version, and on a number or identity that cannot be read.
     pub fn from_fields(fields: &[Field<'_>]) -> Result<Record, RecordError> {
+        Record::within(&Shared::default(), fields)
+    }
+
+    /// Reads one paragraph, which is part of a text that is kept.
+    pub(crate) fn within(whole: &Shared, fields: &[Field<'_>]) -> Result<Record, RecordError> {
         let line = fields.first().map_or(0, |field| field.line);
-        let mut record = Record::new(Digest::Sha1([0; 20]), "", Version::lenient(""));
+        let none = whole.part("");
+        let no_version = Version::lenient("");
+        let mut record = Record::with_texts(Digest::Sha1([0; 20]), none.clone(), no_version, &none);
         let mut seen = [('C', false), ('P', false), ('V', false)];
         let mut install_if_broken = false;
         for field in fields {
-            record.set(field, &mut install_if_broken)?;
+            record.set(whole, field, &mut install_if_broken)?;
             if let Some((_, seen)) = seen.iter_mut().find(|(key, _)| *key == field.key) {
                 *seen = true;
             }
         }
         if install_if_broken {
-            record.install_if.clear();
+            record.install_if = Atoms::default();
         }
         match seen.iter().find(|(_, seen)| !seen) {
             Some((key, _)) => Err(RecordError {
@@ -185,60 +202,64 @@ impl Record {
         }
     }
 
-    fn set(&mut self, field: &Field<'_>, install_if_broken: &mut bool) -> Result<(), RecordError> {
-        let text = || field.value.to_owned();
+    fn set(
+        &mut self,
+        whole: &Shared,
+        field: &Field<'_>,
+        install_if_broken: &mut bool,
+    ) -> Result<(), RecordError> {
+        let text = || whole.part(field.value);
+        let optional = || (!field.value.is_empty()).then(text);
         match field.key {
             'C' => {
-                let digest = Digest::parse(field.value);
-                let problem = |_| RecordProblem::Identity { text: text() };
-                self.identity = digest.map_err(|e| RecordError {
+                let problem = |_| RecordProblem::Identity {
+                    text: field.value.to_owned(),
+                };
+                self.identity = Digest::parse(field.value).map_err(|e| RecordError {
                     line: field.line,
                     problem: problem(e),
                 })?;
             }
             'P' => self.name = text(),
             'V' => self.version = Version::lenient(field.value),
-            'A' => self.arch = optional(field.value),
+            'A' => self.arch = optional(),
             'S' => self.size = number(field)?,
             'I' => self.installed_size = number(field)?,
             'T' => self.description = text(),
             'U' => self.url = text(),
             'L' => self.license = text(),
-            'o' => self.origin = optional(field.value),
-            'm' => self.maintainer = optional(field.value),
+            'o' => self.origin = optional(),
+            'm' => self.maintainer = optional(),
             't' => self.build_time = number(field)?,
-            'c' => self.commit = optional(field.value),
+            'c' => self.commit = optional(),
             'k' => self.provider_priority = low_16_bits(number(field)?),
-            'D' => self.add_depends(field.value),
-            'p' => self.add_provides(field.value),
-            'i' => *install_if_broken |= self.add_install_if(field.value),
+            'D' => self.add_depends(text()),
+            'p' => self.add_provides(text()),
+            'i' => *install_if_broken |= self.add_install_if(text()),
             'F' | 'M' | 'R' | 'Z' | 'a' | 'r' | 'q' | 's' | 'f' | 'g' => {}
             other => self.unknown(other),
         }
         Ok(())
     }
 
-    /// Adds the atoms of a list of dependencies; a malformed one makes the package uninstallable.
-    pub(crate) fn add_depends(&mut self, text: &str) {
-        let (good, malformed) = Dependency::parse_list(text);
-        join(&mut self.depends, good);
+    /// Adds a list of dependencies; a malformed one makes the package uninstallable.
+    fn add_depends(&mut self, text: Text) {
+        let malformed = add(&mut self.depends, text);
         if let (None, Some(atom)) = (&self.uninstallable, malformed.into_iter().next()) {
             self.uninstallable = Some(Uninstallable::Dependency(atom));
         }
     }
 
-    /// Adds the atoms of a list of provides; malformed ones are left out.
-    pub(crate) fn add_provides(&mut self, text: &str) {
-        let (good, malformed) = Provide::parse_list(text);
-        join(&mut self.provides, good);
+    /// Adds a list of provides; malformed ones are left out.
+    fn add_provides(&mut self, text: Text) {
+        let malformed = add(&mut self.provides, text);
         self.ignored
             .extend(malformed.iter().map(|atom| format!("p:{atom}")));
     }
 
-    /// Adds the atoms of a list of conditions, and gives whether one is malformed.
-    pub(crate) fn add_install_if(&mut self, text: &str) -> bool {
-        let (good, malformed) = Dependency::parse_list(text);
-        join(&mut self.install_if, good);
+    /// Adds a list of conditions, and gives whether one is malformed.
+    fn add_install_if(&mut self, text: Text) -> bool {
+        let malformed = add(&mut self.install_if, text);
         self.ignored
             .extend(malformed.iter().map(|atom| format!("i:{atom}")));
         !malformed.is_empty()
@@ -274,13 +295,11 @@ pub(super) fn spend_atoms(fields: &[Field<'_>], left: &mut usize) -> Result<(), 
     Ok(())
 }
 
-/// Appends; a list that comes once, as nearly all do, is taken as it is.
-fn join<T>(all: &mut Vec<T>, more: Vec<T>) {
-    if all.is_empty() {
-        *all = more;
-    } else {
-        all.extend(more);
-    }
+/// Adds a line to a list, and gives what is malformed in it.
+fn add<T: Atom>(all: &mut Atoms<T>, text: Text) -> Vec<String> {
+    let (more, malformed) = Atoms::listed(text);
+    *all = std::mem::take(all).join(more);
+    malformed
 }
 
 /// Atoms with a space between each two. One without a name (`<>=1` is read as such) has no text and is left out.
@@ -344,10 +363,6 @@ impl From<StanzaError> for RecordError {
             problem: RecordProblem::Line { text: error.text },
         }
     }
-}
-
-fn optional(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| value.to_owned())
 }
 
 pub(crate) fn number(field: &Field<'_>) -> Result<u64, RecordError> {

@@ -86,15 +86,15 @@ impl Found {
 
     fn into_index(self) -> Result<Index, IndexError> {
         let records = self.records.ok_or(IndexError::NoRecords)?;
-        let text = std::str::from_utf8(&records).map_err(|error| IndexError::NotUtf8 {
-            offset: error.valid_up_to(),
+        let text = String::from_utf8(records).map_err(|error| IndexError::NotUtf8 {
+            offset: error.utf8_error().valid_up_to(),
         })?;
         let description = self
             .description
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(Index {
             description,
-            records: Index::parse_records(text)?,
+            records: Index::parse_whole(text)?,
             pkgname_spec: None,
         })
     }

@@ -27,7 +27,7 @@
 
 use crate::dependency::{Dependency, Provide};
 use crate::digest::Digest;
-use crate::index::{Record, Uninstallable, decimal, low_16_bits};
+use crate::index::{Atoms, Record, Text, Uninstallable, decimal, low_16_bits};
 use crate::version::Version;
 
 /// What a package says of itself. The names of the fields are those of `.PKGINFO`.
@@ -128,22 +128,23 @@ impl PackageInfo {
     pub fn into_record(self, identity: Digest, size: u64) -> Record {
         let mut record = Record {
             identity,
-            name: self.name,
+            name: self.name.into(),
             version: self.version,
-            arch: self.arch,
+            arch: self.arch.map(Text::from),
             size,
             installed_size: self.installed_size,
-            description: self.description,
-            url: self.url,
-            license: self.license,
-            origin: self.origin,
-            maintainer: self.maintainer,
+            description: self.description.into(),
+            url: self.url.into(),
+            license: self.license.into(),
+            origin: self.origin.map(Text::from),
+            maintainer: self.maintainer.map(Text::from),
             build_time: self.build_time,
-            commit: self.commit,
+            commit: self.commit.map(Text::from),
             provider_priority: self.provider_priority,
-            depends: self.depends,
-            provides: self.provides,
-            install_if: self.install_if,
+            depends: self.depends.into(),
+            provides: self.provides.into(),
+            install_if: self.install_if.into(),
+            recommends: self.recommends.into(),
             tags: self.tags,
             uninstallable: None,
             ignored: Vec::new(),
@@ -155,7 +156,7 @@ impl PackageInfo {
                         .uninstallable
                         .get_or_insert(Uninstallable::Dependency(atom));
                 }
-                "install_if" => record.install_if.clear(),
+                "install_if" => record.install_if = Atoms::default(),
                 _ => {}
             }
         }

@@ -64,4 +64,4 @@ pub(crate) use make::signature_member;
 pub use make::{Contents, Directories, Draft, DraftError};
 pub(crate) use reader::Metadata;
 pub use reader::Package;
-pub(crate) use v3::info::info as info_from_view;
+pub(crate) use v3::info as stored;

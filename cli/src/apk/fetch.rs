@@ -190,7 +190,7 @@ fn file_name(inventory: &Inventory, package: PackageId, spec: &str) -> Result<Pa
         return Err("its name, version or architecture has a slash in it".to_owned());
     }
     let value = |key: &str| match key {
-        "name" => Some(record.name.clone()),
+        "name" => Some(record.name.to_string()),
         "version" => Some(record.version.to_string()),
         "arch" => Some(arch.to_owned()),
         "hash" => Some(record.identity.to_hex()),

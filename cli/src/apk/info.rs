@@ -263,9 +263,9 @@ fn block(session: &mut Session, package: PackageId, field: Field, words: &str) {
     let record = &inventory[package].record;
     let installed = inventory[package].installed.as_ref();
     let items = match field {
-        Field::Description => return text(session, package, words, |r| r.description.clone()),
-        Field::Url => return text(session, package, words, |r| r.url.clone()),
-        Field::License => return text(session, package, words, |r| r.license.clone()),
+        Field::Description => return text(session, package, words, |r| r.description.to_string()),
+        Field::Url => return text(session, package, words, |r| r.url.to_string()),
+        Field::License => return text(session, package, words, |r| r.license.to_string()),
         Field::InstalledSize => {
             return text(session, package, words, |r| human_size(r.installed_size));
         }

@@ -14,7 +14,7 @@ use apk_format::adb::block::Schema;
 use apk_format::adb::file::FileError;
 use apk_format::database::substitute;
 use apk_format::{
-    IndexDraft, IndexDraftError, IndexError, OlderIndex, Package, PackageError, Record,
+    IndexDraft, IndexDraftError, IndexError, OlderIndex, Package, PackageError, Record, Text,
 };
 
 use super::applet::Applet;
@@ -254,22 +254,22 @@ fn last_component(path: &str) -> &str {
 /// The path that a specification gives a package. The variables are the fields of a package in an index, and so others
 /// than those by which packages are found in a repository ([`Record::place`]).
 fn place(spec: &str, record: &Record, short_hashes: bool) -> Option<String> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let text = |text: &Option<Text>| text.clone().unwrap_or_default().into();
     let value = |key: &str| {
         Some(match key {
-            "name" => record.name.clone(),
+            "name" => record.name.to_string(),
             "version" => record.version.to_string(),
             "hashes" => {
                 let mut hex = record.identity.to_hex();
                 hex.truncate(if short_hashes { 40 } else { 64 });
                 hex
             }
-            "description" => record.description.clone(),
+            "description" => record.description.to_string(),
             "arch" => text(&record.arch),
-            "license" => record.license.clone(),
+            "license" => record.license.to_string(),
             "origin" => text(&record.origin),
             "maintainer" => text(&record.maintainer),
-            "url" => record.url.clone(),
+            "url" => record.url.to_string(),
             "repo-commit" => text(&record.commit),
             "build-time" => record.build_time.to_string(),
             "installed-size" => record.installed_size.to_string(),

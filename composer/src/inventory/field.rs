@@ -5,6 +5,8 @@
 //! for other packages. `hash` is a field without a value in apk 3.0.6, and `recommends` and `layer` exist in v3
 //! packages only.
 
+use apk_format::Text;
+
 use super::{Installed, Inventory, PackageId};
 
 /// A field. The order is that in which apk prints.
@@ -342,12 +344,12 @@ impl Inventory {
     pub fn value(&self, package: PackageId, field: Field, question: &Question) -> Option<Value> {
         let record = &self[package].record;
         let text = |text: &str| (!text.is_empty()).then(|| Value::Text(text.to_owned()));
-        let optional = |text: &Option<String>| text.clone().map(Value::Text);
+        let optional = |text: &Option<Text>| text.clone().map(|text| Value::Text(text.into()));
         match field {
             F::Query | F::Error | F::PathTarget | F::Owner => None,
             F::Hash | F::Recommends | F::Layer => None,
             F::Package => Some(Value::Text(self.title(package))),
-            F::Name => Some(Value::Text(record.name.clone())),
+            F::Name => Some(Value::Text(record.name.to_string())),
             F::Version => text(record.version.as_str()),
             F::Description => text(&record.description),
             F::Arch => optional(&record.arch),
@@ -392,7 +394,7 @@ impl Inventory {
             return Some(repository.listed.package_url(&record.name, version, arch));
         };
         let value = |key: &str| match key {
-            "name" => Some(record.name.clone()),
+            "name" => Some(record.name.to_string()),
             "version" => Some(version.to_owned()),
             "arch" => Some(arch.to_owned()),
             "hash" => Some(record.identity.to_hex()),
@@ -424,10 +426,10 @@ impl Inventory {
                     names.push(self.title(*package));
                     continue;
                 }
-                NamedBy::Name => record.name.clone(),
+                NamedBy::Name => record.name.to_string(),
                 // apk asks whether the package itself has an origin, not whether the one it names has.
                 NamedBy::Origin if self[of].record.origin.is_none() => continue,
-                NamedBy::Origin => record.origin.clone().unwrap_or_default(),
+                NamedBy::Origin => record.origin.clone().unwrap_or_default().into(),
             };
             if !names.contains(&name) {
                 names.push(name);

@@ -591,8 +591,8 @@ impl Inventory {
             };
             match field {
                 Field::Package => packages.push(package),
-                Field::Name => names.push(record.name.clone()),
-                Field::Origin => names.extend(record.origin.clone()),
+                Field::Name => names.push(record.name.to_string()),
+                Field::Origin => names.extend(record.origin.clone().map(String::from)),
                 Field::Depends => wanted(&record.depends),
                 Field::InstallIf => wanted(&record.install_if),
                 Field::Replaces => wanted(replaces.unwrap_or_default()),

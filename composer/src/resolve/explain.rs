@@ -312,7 +312,8 @@ impl<'a> Explainer<'_, '_, 'a> {
 
     fn foreign_arch(&self, id: PackageId) -> Option<String> {
         let package = &self.solver.graph.packages[id];
-        package.record.arch.clone().filter(|_| package.foreign)
+        let arch = package.record.arch.clone().filter(|_| package.foreign);
+        arch.map(String::from)
     }
 
     fn masked_in(&self, id: PackageId) -> Vec<String> {

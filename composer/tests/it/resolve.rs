@@ -316,17 +316,17 @@ fn parse_package(text: &str) -> Listed<'_> {
     let (name, version) = split_name_version(words.next().unwrap()).unwrap();
     let mut record = Record::new(identity(text), name, Version::lenient(version));
     record.installed_size = 1;
-    record.arch = Some("noarch".to_owned());
+    record.arch = Some("noarch".into());
     let mut tag = None;
     for word in words {
         let (field, value) = word.split_once(':').unwrap();
         let list = value.replace(',', " ");
         match field {
             "d" => (record.depends, record.uninstallable) = parse_depends(&list),
-            "p" => record.provides = Provide::parse_list(&list).0,
-            "i" => record.install_if = Dependency::parse_list(&list).0,
+            "p" => record.provides = Provide::parse_list(&list).0.into(),
+            "i" => record.install_if = Dependency::parse_list(&list).0.into(),
             "k" => record.provider_priority = value.parse().unwrap(),
-            "A" => record.arch = Some(value.to_owned()),
+            "A" => record.arch = Some(value.into()),
             "I" => record.installed_size = value.parse().unwrap(),
             "s" => tag = Some(value),
             "h" => {}
@@ -336,10 +336,15 @@ fn parse_package(text: &str) -> Listed<'_> {
     Listed { record, tag }
 }
 
-fn parse_depends(list: &str) -> (Vec<Dependency>, Option<apk_format::Uninstallable>) {
+fn parse_depends(
+    list: &str,
+) -> (
+    apk_format::Atoms<Dependency>,
+    Option<apk_format::Uninstallable>,
+) {
     let (good, malformed) = Dependency::parse_list(list);
     (
-        good,
+        good.into(),
         malformed
             .into_iter()
             .next()

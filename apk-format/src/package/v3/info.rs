@@ -29,16 +29,16 @@ pub(super) fn package(
 
 /// What an index says of a package too. The version may be empty.
 pub(crate) fn info(view: InfoView<'_>, budget: &mut Budget) -> Result<PackageInfo, SchemaError> {
-    let name = line(view.name()?, "name", budget)?;
+    let name = line(view.name()?, "name", budget)?.to_owned();
     let version = line(view.version()?, "version", budget)?;
     if name.is_empty() {
         return Err(SchemaError::Missing { field: "name" });
     }
     let mut optional = |text: &str, field| {
         let text = line(text, field, budget)?;
-        Ok((!text.is_empty()).then_some(text))
+        Ok((!text.is_empty()).then(|| text.to_owned()))
     };
-    let mut info = PackageInfo::unopened(name, Version::lenient(&version));
+    let mut info = PackageInfo::unopened(name, Version::lenient(version));
     info.description = optional(view.description()?, "description")?.unwrap_or_default();
     info.url = optional(view.url()?, "url")?.unwrap_or_default();
     info.license = optional(view.license()?, "license")?.unwrap_or_default();
@@ -94,7 +94,12 @@ fn script(view: ScriptsView<'_>, kind: ScriptKind) -> Result<&[u8], SchemaError>
     }
 }
 
-fn line(text: &str, field: &'static str, budget: &mut Budget) -> Result<String, SchemaError> {
+/// A text that stands on one line elsewhere.
+pub(crate) fn line<'a>(
+    text: &'a str,
+    field: &'static str,
+    budget: &mut Budget,
+) -> Result<&'a str, SchemaError> {
     spend(budget, text.len(), field)?;
     if text.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
         return Err(SchemaError::Holds {
@@ -102,11 +107,11 @@ fn line(text: &str, field: &'static str, budget: &mut Budget) -> Result<String, 
             text: format!("a line break or a zero: {text:?}"),
         });
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// Texts that are written with spaces between them.
-fn words(
+pub(crate) fn words(
     list: List<'_>,
     field: &'static str,
     budget: &mut Budget,
@@ -125,7 +130,7 @@ fn words(
     list.texts().map(word).collect()
 }
 
-fn dependencies(
+pub(crate) fn dependencies(
     list: List<'_>,
     key: &'static str,
     budget: &mut Budget,
@@ -143,7 +148,7 @@ fn dependencies(
     Ok(all)
 }
 
-fn provides(
+pub(crate) fn provides(
     list: List<'_>,
     budget: &mut Budget,
     malformed: &mut Vec<(String, String)>,
@@ -161,14 +166,14 @@ fn provides(
 }
 
 /// A dependency as it is stored.
-struct Atom<'a> {
-    name: &'a str,
-    version: &'a str,
+pub(crate) struct Atom<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
     matching: u64,
 }
 
 impl<'a> Atom<'a> {
-    fn read(
+    pub(crate) fn read(
         view: DependencyView<'a>,
         field: &'static str,
         budget: &mut Budget,
@@ -187,11 +192,11 @@ impl<'a> Atom<'a> {
         })
     }
 
-    fn conflict(&self) -> bool {
+    pub(crate) fn conflict(&self) -> bool {
         self.matching & matches::CONFLICT != 0
     }
 
-    fn op(&self) -> Op {
+    pub(crate) fn op(&self) -> Op {
         Op::from_matches(self.matching)
     }
 
@@ -204,7 +209,8 @@ impl<'a> Atom<'a> {
             })
     }
 
-    fn dependency(&self) -> Option<Dependency> {
+    /// What a dependency wants of the name; `None` if it is malformed.
+    pub(crate) fn constraint(&self) -> Option<Constraint> {
         let constraint = match self.op() {
             _ if self.version.is_empty() => Constraint::Any,
             op if op == Op::IDENTITY => Constraint::Identity(Digest::parse(self.version).ok()?),
@@ -213,7 +219,11 @@ impl<'a> Atom<'a> {
                 version: Version::parse(self.version).ok()?,
             },
         };
-        self.is_name().then(|| Dependency {
+        self.is_name().then_some(constraint)
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        self.constraint().map(|constraint| Dependency {
             conflict: self.conflict(),
             name: self.name.to_owned(),
             tag: None,
@@ -221,18 +231,22 @@ impl<'a> Atom<'a> {
         })
     }
 
-    fn provide(&self) -> Option<Provide> {
+    /// Whether something can be provided as this.
+    pub(crate) fn is_provide(&self) -> bool {
         let is_version = !self.version.contains([' ', '\n', '\0']);
-        let good = self.is_name() && is_version && !self.conflict();
+        self.is_name() && is_version && !self.conflict()
+    }
+
+    fn provide(&self) -> Option<Provide> {
         let version = (!self.version.is_empty()).then(|| Version::lenient(self.version));
-        good.then(|| Provide {
+        self.is_provide().then(|| Provide {
             name: self.name.to_owned(),
             version,
         })
     }
 
     /// As `adbdump` prints it.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let conflict = if self.conflict() { "!" } else { "" };
         let op = if self.version.is_empty() {
             String::new()
