@@ -8,9 +8,9 @@
 //!
 //! Nothing may follow the stream, and a zstd stream is one frame.
 //!
-//! What is written at the default level has the very bytes that apk writes, as long as the file is small: so an index,
-//! or a package without much in it, is equal to apk's to the byte. Larger files are compressed as they come, by an
-//! encoder whose bytes are other ones.
+//! What is written at level 9, which is the default one, has the very bytes that apk writes with stock zlib, as long as
+//! it is no more than 64 MiB before it is compressed: so much is kept in memory, and compressed as a whole. More than
+//! that, and every other level, is compressed as it comes, by an encoder whose bytes are other ones.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -64,7 +64,7 @@ impl Compression {
         }
         Ok(match compression {
             Compression::Zstd(level) => return zstd(output, level),
-            Compression::Deflate(level) => Compressor(Inner::Deflate(deflate(output, level))),
+            Compression::Deflate(level @ ..9) => Compressor(Inner::Deflate(deflate(output, level))),
             _ => Compressor(Inner::Small(output, Vec::new())),
         })
     }
@@ -294,8 +294,8 @@ fn unknown(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// How long a file can be that is compressed as a whole, in memory. The index of all of Alpine's main has 1.2 MB.
-const SMALL: usize = 4 << 20;
+/// How long a file can be that is compressed as a whole, in memory. Few packages are longer.
+const SMALL: usize = 64 << 20;
 
 /// Large enough for inflate to run at full speed, and what a file's first read brings in.
 const BUFFER: usize = 32 * 1024;
