@@ -30,7 +30,13 @@ pub(crate) struct Maker<'a> {
 
 impl Maker<'_> {
     /// Makes the tree of a plan and commits it; the ref moves when the transaction is published.
-    pub(crate) fn make(&self, plan: Plan<'_>) -> Result<Composed, ComposeError> {
+    ///
+    /// `parent` is what was made of the branch that this one extends.
+    pub(crate) fn make(
+        &self,
+        plan: Plan<'_>,
+        parent: Option<&Composed>,
+    ) -> Result<Composed, ComposeError> {
         let Plan {
             target,
             mut base,
@@ -38,6 +44,7 @@ impl Maker<'_> {
             world,
             steps,
             mut notices,
+            chosen: _,
         } = plan;
         let chosen = self.with_accounts(
             &steps,
@@ -59,7 +66,8 @@ impl Maker<'_> {
         let before: Vec<ListedPackage> = packages.collect();
         let mut union = Union::new(base, dialect, leaving(&steps), self.objects)?;
         lay(&mut union, &steps, &chosen, target)?;
-        for overlay in &target.branch.overlays {
+        let line = self.manifest.line(target.name);
+        for overlay in line.iter().flat_map(|branch| &branch.overlays) {
             overlay::lay(
                 &mut union.tree,
                 overlay,
@@ -81,7 +89,7 @@ impl Maker<'_> {
         database::add(&mut union, records, &installed, target.arch, self.objects)?;
         notices.append(&mut union.notices);
         notices.extend(installed.iter().flat_map(|layer| not_run(layer)));
-        let (packages, commit, unchanged) = self.commit(&union, target, &wanted, before)?;
+        let (packages, commit, unchanged) = self.commit(&union, target, parent, &wanted, before)?;
         let name = target.branch.ref_for(target.arch);
         self.watch.event(&Event::Committed {
             name: &name,
@@ -139,6 +147,7 @@ impl Maker<'_> {
         &self,
         union: &Union<'_>,
         target: Target<'_>,
+        extended: Option<&Composed>,
         wanted: &[String],
         before: Vec<ListedPackage>,
     ) -> Result<(Vec<ListedPackage>, CommitId, bool), ComposeError> {
@@ -149,7 +158,7 @@ impl Maker<'_> {
             .map(|package| ListedPackage::of(&package.record))
             .collect();
         packages.sort();
-        let metadata = metadata(&name, self.manifest, &packages);
+        let metadata = metadata(&name, self.manifest, &packages, extended);
         let parent = self.objects.repo().read_ref(&name)?;
         let previous = parent
             .map(|id| self.objects.repo().commit(&id))
@@ -252,12 +261,21 @@ fn not_run(layer: &Layer) -> impl Iterator<Item = Notice> {
 }
 
 /// Strings of the user first, then ours, then the binding: ostree's own order.
-fn metadata(name: &RefName, manifest: &Manifest, packages: &[ListedPackage]) -> Dict {
+fn metadata(
+    name: &RefName,
+    manifest: &Manifest,
+    packages: &[ListedPackage],
+    extended: Option<&Composed>,
+) -> Dict {
     let mut metadata = Dict::default();
     if let Some(version) = &manifest.commit.version {
         metadata.push("version", Value::from(version.as_str()));
     }
     metadata.push(message::PACKAGES, message::to_value(packages));
+    if let Some(parent) = extended {
+        let commit = parent.commit.as_deref().unwrap_or_default();
+        metadata.push(message::EXTENDS, Value::strings([&*parent.name, commit]));
+    }
     metadata.push("ostree.ref-binding", Value::strings([name.name()]));
     metadata
 }

@@ -31,9 +31,10 @@ pub mod resolve;
 pub mod root;
 pub mod scripts;
 pub mod union;
+pub mod why;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use apk_format::Dialect;
@@ -50,6 +51,7 @@ use event::{Event, Notice, Watch};
 use layer::{Layer, title};
 use manifest::Manifest;
 use message::ListedPackage;
+pub use plan::Choices;
 use plan::{Catalogs, Plan, Step, Target};
 
 /// How to compose, beyond what the manifest says.
@@ -100,7 +102,7 @@ pub enum ComposeError {
     #[error(transparent)]
     Base(#[from] base::BaseError),
     /// No set of packages is what was asked for.
-    #[error("branch {branch:?} for {arch} cannot be composed: {source}")]
+    #[error("branch {branch:?} for {arch} cannot be composed: {source}{}", also(contradiction.as_deref()))]
     Resolve {
         /// The branch.
         branch: String,
@@ -108,6 +110,19 @@ pub enum ComposeError {
         arch: String,
         /// Why.
         source: Box<resolve::ResolveError>,
+        /// The smallest part of it that cannot be had.
+        contradiction: Option<Box<resolve::Contradiction>>,
+    },
+    /// A branch starts from a tree, and there is no repository that could hold it.
+    #[error("the branch starts from a tree, which needs a repository to be opened")]
+    NoRepository,
+    /// A branch or architecture that the manifest does not have.
+    #[error("the manifest has no branch {branch:?} for {arch:?}")]
+    NoTarget {
+        /// The branch.
+        branch: String,
+        /// The architecture.
+        arch: String,
     },
     /// A package file could not be opened.
     #[error("package {package}")]
@@ -165,6 +180,11 @@ impl ComposeError {
         match self {
             ComposeError::Catalog(error) => error.hint(),
             ComposeError::Union { source, .. } => source.hint(),
+            ComposeError::Resolve {
+                contradiction: Some(contradiction),
+                ..
+            } if contradiction.hint.is_some() => contradiction.hint.clone(),
+            ComposeError::NoRepository => Some("give --repo PATH".into()),
             ComposeError::Resolve { source, .. } => match source.as_ref() {
                 resolve::ResolveError::Unsatisfiable(reasons) => {
                     let general =
@@ -184,6 +204,42 @@ impl ComposeError {
     }
 }
 
+/// The smallest part of a request that cannot be had, on lines of its own.
+fn also(contradiction: Option<&resolve::Contradiction>) -> String {
+    contradiction.map_or(String::new(), |found| format!("\n{found}"))
+}
+
+/// All that there is to choose from for a branch of a manifest, with what the branches that it extends have chosen.
+///
+/// `objects` is needed only if the branch starts from a tree.
+pub fn choices(
+    manifest: &Manifest,
+    branch: &str,
+    arch: &str,
+    dir: &Path,
+    objects: Option<&Transaction<'_>>,
+) -> Result<Choices, ComposeError> {
+    let mut catalogs = Catalogs::new();
+    let mut pinned = Vec::new();
+    let targets = Target::parents_first(manifest);
+    let mut wanted = manifest.line(branch).into_iter().peekable();
+    while let Some(one) = wanted.next() {
+        let mut same = targets.iter().filter(|target| target.arch == arch);
+        let Some(target) = same.find(|target| std::ptr::eq(target.branch, one)) else {
+            break;
+        };
+        let found = target.choices(manifest, dir, pinned, &mut catalogs, objects, &())?;
+        if wanted.peek().is_none() {
+            return Ok(found.0);
+        }
+        pinned = target.chosen(&found.0)?;
+    }
+    Err(ComposeError::NoTarget {
+        branch: branch.to_owned(),
+        arch: arch.to_owned(),
+    })
+}
+
 /// Makes every branch of the manifest for every architecture, and moves their refs together at the end.
 ///
 /// Each package is read once, however many branches have it. If anything fails, no ref has moved and no object has
@@ -196,12 +252,14 @@ pub fn compose(
 ) -> Result<Vec<Composed>, ComposeError> {
     let objects = repo.transaction()?;
     let mut catalogs = Catalogs::new();
-    let mut plans = Vec::new();
-    for target in Target::all(manifest) {
-        plans.push(target.plan(manifest, options, &mut catalogs, &objects, watch)?);
+    let mut plans: Vec<Plan<'_>> = Vec::new();
+    for target in Target::parents_first(manifest) {
+        let parent = plans.iter().find(|plan| plan.target.is_parent_of(target));
+        plans.push(target.plan(manifest, options, parent, &mut catalogs, &objects, watch)?);
     }
     if options.dry_run {
-        return plans.iter().map(planned).collect();
+        let planned: Result<Vec<Composed>, ComposeError> = plans.iter().map(planned).collect();
+        return planned.map(in_order);
     }
     let layers = import_all(&plans, &objects, watch)?;
     let maker = Maker {
@@ -211,12 +269,34 @@ pub fn compose(
         objects: &objects,
         watch,
     };
-    let composed: Vec<Result<Composed, ComposeError>> =
-        plans.into_par_iter().map(|plan| maker.make(plan)).collect();
-    // The first failure in the order of branches, whichever came first in time.
-    let composed: Vec<Composed> = composed.into_iter().collect::<Result<_, _>>()?;
+    let mut composed: Vec<Composed> = Vec::new();
+    while let Some(first) = plans.first() {
+        // Branches that extend none, then those that extend these: a commit names that of its parent.
+        let depth = first.target.depth(manifest);
+        let deeper = plans.partition_point(|plan| plan.target.depth(manifest) == depth);
+        let later = plans.split_off(deeper);
+        let made: Vec<Result<Composed, ComposeError>> = std::mem::replace(&mut plans, later)
+            .into_par_iter()
+            .map(|plan| {
+                let parent = composed.iter().find(|one| {
+                    plan.target.branch.extends.as_ref() == Some(&one.branch)
+                        && one.arch == plan.target.arch
+                });
+                maker.make(plan, parent)
+            })
+            .collect();
+        // The first failure in the order of branches, whichever came first in time.
+        let made: Vec<Composed> = made.into_iter().collect::<Result<_, _>>()?;
+        composed.extend(made);
+    }
     objects.publish()?;
-    Ok(composed)
+    Ok(in_order(composed))
+}
+
+/// By branch; each branch has its architectures in the order of the manifest.
+fn in_order(mut composed: Vec<Composed>) -> Vec<Composed> {
+    composed.sort_by(|a, b| a.branch.cmp(&b.branch));
+    composed
 }
 
 /// Layers by the identity of their packages, imported with the accounts of some base.

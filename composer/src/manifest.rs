@@ -53,7 +53,8 @@ pub struct Branch {
     /// the system, else 3.0.
     #[serde(default, deserialize_with = "dialect")]
     pub dialect: Option<Dialect>,
-    /// The branch whose choices hold here too.
+    /// The branch that this one adds to: its packages are wanted here too, the builds chosen there are the only ones
+    /// here, its overlays come first, and its `from` and `dialect` hold.
     pub extends: Option<String>,
 }
 
@@ -134,9 +135,25 @@ pub enum ManifestError {
         /// The ref.
         name: String,
     },
-    /// A key that is reserved and not built yet.
-    #[error("branch {branch:?}: `extends` cannot be used yet; give the branch all its packages")]
-    Extends {
+    /// A branch that extends one that is not there.
+    #[error("branch {branch:?} extends {parent:?}, which is no branch of the manifest")]
+    UnknownParent {
+        /// The branch.
+        branch: String,
+        /// What stands there.
+        parent: String,
+    },
+    /// Branches that extend each other.
+    #[error("branches extend each other in a circle: {}", branches.join(", "))]
+    Circle {
+        /// Each extends the next one, and the last the first.
+        branches: Vec<String>,
+    },
+    /// A tree to start from beside a branch to extend.
+    #[error(
+        "branch {branch:?} has `from` beside `extends`; it starts from the tree that its parent starts from"
+    )]
+    FromBesideExtends {
         /// The branch.
         branch: String,
     },
@@ -152,11 +169,7 @@ impl Manifest {
         manifest.check_archs()?;
         let mut refs = std::collections::BTreeSet::new();
         for (name, branch) in &manifest.branch {
-            if branch.extends.is_some() {
-                return Err(ManifestError::Extends {
-                    branch: name.clone(),
-                });
-            }
+            manifest.check_extends(name, branch)?;
             branch.world(name)?;
             for arch in &manifest.repositories.arch {
                 if !refs.insert(branch.ref_for(arch)) {
@@ -168,6 +181,62 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    fn check_extends(&self, name: &str, branch: &Branch) -> Result<(), ManifestError> {
+        if branch.extends.is_some() && branch.from.is_some() {
+            return Err(ManifestError::FromBesideExtends {
+                branch: name.to_owned(),
+            });
+        }
+        let mut line = vec![name.to_owned()];
+        let mut next = branch.extends.as_ref();
+        while let Some(parent) = next {
+            let Some(known) = self.branch.get(parent) else {
+                return Err(ManifestError::UnknownParent {
+                    branch: line.pop().unwrap_or_default(),
+                    parent: parent.clone(),
+                });
+            };
+            if let Some(start) = line.iter().position(|one| one == parent) {
+                return Err(ManifestError::Circle {
+                    branches: line.split_off(start),
+                });
+            }
+            line.push(parent.clone());
+            next = known.extends.as_ref();
+        }
+        Ok(())
+    }
+
+    /// A branch and those that it extends, itself last.
+    #[must_use]
+    pub fn line(&self, branch: &str) -> Vec<&Branch> {
+        let mut line = Vec::new();
+        let mut next = self.branch.get(branch);
+        while let Some(one) = next.filter(|_| line.len() < self.branch.len()) {
+            line.push(one);
+            let parent = one.extends.as_ref();
+            next = parent.and_then(|parent| self.branch.get(parent));
+        }
+        line.reverse();
+        line
+    }
+
+    /// What is wanted in a branch: the wishes of those it extends, each in its place unless a later one has its name.
+    pub fn world(&self, branch: &str) -> Result<Vec<Dependency>, ManifestError> {
+        let mut world: Vec<Dependency> = Vec::new();
+        for one in self.line(branch) {
+            let earlier = world.len();
+            for wish in one.world(branch)? {
+                let (inherited, _) = world.split_at_mut(earlier);
+                match inherited.iter_mut().find(|known| known.name == wish.name) {
+                    Some(known) => *known = wish,
+                    None => world.push(wish),
+                }
+            }
+        }
+        Ok(world)
     }
 
     fn check_archs(&self) -> Result<(), ManifestError> {
@@ -251,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn a_child_wants_what_its_parents_want() {
+        let text = format!(
+            "{GOOD}[branch.c]\nref = \"c/{{arch}}\"\nextends = \"base\"\npackages = [\"c\", \"a>2\", \"a<9\"]\n"
+        );
+        let manifest = Manifest::parse(&text).unwrap();
+        let world = manifest.world("c").unwrap();
+        let world: Vec<String> = world.iter().map(ToString::to_string).collect();
+        assert_eq!(world, ["a<9", "b@edge", "c"]);
+        assert_eq!(manifest.line("c").len(), 2);
+    }
+
+    #[test]
     fn points_at_what_is_wrong() {
         let typo = GOOD.replace("packages", "pakages");
         let error = Manifest::parse(&typo).unwrap_err();
@@ -283,6 +364,25 @@ mod tests {
             Manifest::parse(&twice),
             Err(ManifestError::SameRef { .. })
         ));
+        let more = |text: &str| {
+            Manifest::parse(&format!("{GOOD}{text}"))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            more("[branch.x]\nref = \"x/{arch}\"\nextends = \"bose\"\n"),
+            r#"branch "x" extends "bose", which is no branch of the manifest"#
+        );
+        assert_eq!(
+            more(
+                "[branch.x]\nref = \"x/{arch}\"\nextends = \"y\"\n[branch.y]\nref = \"y/{arch}\"\nextends = \"x\"\n"
+            ),
+            "branches extend each other in a circle: x, y"
+        );
+        assert!(
+            more("[branch.x]\nref = \"x/{arch}\"\nextends = \"base\"\nfrom = { dir = \"d\" }\n")
+                .contains("beside")
+        );
         let arch = GOOD.replace("x86_64", "../x");
         assert!(matches!(
             Manifest::parse(&arch),

@@ -17,6 +17,10 @@ use crate::manifest::CommitSettings;
 /// The metadata key of the package list.
 pub const PACKAGES: &str = "apk-ostree.packages";
 
+/// The metadata key of what a branch extends: the ref and the commit of the parent branch, type `as`. The parent that
+/// OSTree knows is the previous commit of the same ref.
+pub const EXTENDS: &str = "apk-ostree.extends";
+
 /// One package of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ListedPackage {

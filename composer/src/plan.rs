@@ -12,7 +12,9 @@ use crate::base::{self, Base};
 use crate::catalog::{self, Repository, Source};
 use crate::event::{Notice, Watch};
 use crate::manifest::{Branch, Manifest};
-use crate::resolve::{self, ChangeKind, Installed, Operation, Preference, Request, Universe};
+use crate::resolve::{
+    self, ChangeKind, Installed, Operation, Preference, Problem, RequestOptions, Universe,
+};
 use crate::{ComposeError, Options};
 
 /// One system to make.
@@ -38,6 +40,8 @@ pub(crate) struct Plan<'m> {
     /// In apk's order.
     pub(crate) steps: Vec<Step>,
     pub(crate) notices: Vec<Notice>,
+    /// The packages that will be there, for branches that extend this one.
+    pub(crate) chosen: Vec<Record>,
 }
 
 /// One change of the package set.
@@ -79,34 +83,116 @@ impl<'m> Target<'m> {
         })
     }
 
-    /// Opens the base, reads the indexes and chooses the packages.
-    pub(crate) fn plan(
+    /// All of them so that each comes after what it extends: parents first, else in the order of names.
+    pub(crate) fn parents_first(manifest: &'m Manifest) -> Vec<Target<'m>> {
+        let mut targets: Vec<Target<'m>> = Target::all(manifest).collect();
+        targets.sort_by_key(|target| target.depth(manifest));
+        targets
+    }
+
+    /// How many branches this one extends.
+    pub(crate) fn depth(self, manifest: &Manifest) -> usize {
+        manifest.line(self.name).len()
+    }
+
+    /// Whether this is what another target extends.
+    pub(crate) fn is_parent_of(self, other: Target<'_>) -> bool {
+        other.branch.extends.as_deref() == Some(self.name) && other.arch == self.arch
+    }
+
+    /// Opens the base and reads the indexes: all that there is to choose from. `pinned` is what the parent chose.
+    pub(crate) fn choices(
         self,
         manifest: &Manifest,
-        options: &Options,
+        dir: &Path,
+        pinned: Vec<Record>,
         catalogs: &mut Catalogs,
-        objects: &Transaction<'_>,
+        objects: Option<&Transaction<'_>>,
         watch: &dyn Watch,
-    ) -> Result<Plan<'m>, ComposeError> {
-        let dir = &options.dir;
-        let wanted = self.branch.world(self.name)?;
-        let base = base::open(self.branch.from.as_ref(), self.arch, dir, objects)?;
+    ) -> Result<(Choices, Vec<Notice>), ComposeError> {
+        let line = manifest.line(self.name);
+        let from = line.iter().find_map(|branch| branch.from.as_ref());
+        let base = match (from, objects) {
+            (None, _) => Base::default(),
+            (from, Some(objects)) => base::open(from, self.arch, dir, objects)?,
+            (Some(_), None) => return Err(ComposeError::NoRepository),
+        };
         let mut notices = Vec::new();
         let sources = sources(manifest, &base, self.arch, dir, &mut notices)?;
         let mut repositories = Vec::new();
         for source in &sources {
             repositories.push(self.repository(source, manifest, &base, dir, catalogs, watch)?);
         }
-        let (world, steps) = self.solve(&wanted, &base, &repositories)?;
-        let said = self.branch.dialect.or(options.dialect);
+        let choices = Choices {
+            wanted: manifest.world(self.name)?,
+            arch: self.arch.to_owned(),
+            base,
+            repositories,
+            pinned,
+        };
+        Ok((choices, notices))
+    }
+
+    /// Chooses the packages; `parent` is the plan of the branch that this one extends.
+    pub(crate) fn plan(
+        self,
+        manifest: &Manifest,
+        options: &Options,
+        parent: Option<&Plan<'m>>,
+        catalogs: &mut Catalogs,
+        objects: &Transaction<'_>,
+        watch: &dyn Watch,
+    ) -> Result<Plan<'m>, ComposeError> {
+        let pinned = parent.map(|plan| plan.chosen.clone()).unwrap_or_default();
+        let dir = &options.dir;
+        let (choices, notices) =
+            self.choices(manifest, dir, pinned, catalogs, Some(objects), watch)?;
+        let solution = choices
+            .solve()
+            .map_err(|source| self.unsolved(&choices, source))?;
+        let steps: Vec<Step> = solution
+            .changes
+            .iter()
+            .filter_map(|change| step(change, &choices.repositories))
+            .collect();
+        let chosen = solution.changes.iter().filter_map(|change| change.new);
+        let chosen = chosen.map(|new| new.record.clone()).collect();
+        let world = solution.world;
+        let line = manifest.line(self.name);
+        let said = line.iter().rev().find_map(|branch| branch.dialect);
+        let said = said.or(options.dialect);
         Ok(Plan {
             target: self,
-            dialect: said.unwrap_or_else(|| dialect(&base, &steps)),
-            base,
+            dialect: said.unwrap_or_else(|| dialect(&choices.base, &steps)),
+            base: choices.base,
             world,
             steps,
             notices,
+            chosen,
         })
+    }
+
+    /// What is chosen, for branches that extend this one.
+    pub(crate) fn chosen(self, choices: &Choices) -> Result<Vec<Record>, ComposeError> {
+        let solution = choices
+            .solve()
+            .map_err(|source| self.unsolved(choices, source))?;
+        let chosen = solution.changes.iter().filter_map(|change| change.new);
+        Ok(chosen.map(|new| new.record.clone()).collect())
+    }
+
+    /// A request without a solution, and the smallest part of it that has none.
+    pub(crate) fn unsolved(self, choices: &Choices, source: resolve::ResolveError) -> ComposeError {
+        let contradiction = match source {
+            resolve::ResolveError::Unsatisfiable(_) => choices.contradiction(),
+            _ => None,
+        };
+        ComposeError::Resolve {
+            branch: self.name.to_owned(),
+            arch: self.arch.to_owned(),
+            source: Box::new(source),
+            contradiction: contradiction.map(Box::new),
+        }
     }
 
     fn repository(
@@ -142,47 +228,72 @@ impl<'m> Target<'m> {
         catalogs.insert(key, Arc::clone(&repository));
         Ok(repository)
     }
+}
 
-    fn solve(
-        self,
-        wanted: &[Dependency],
-        base: &Base,
-        repositories: &[Arc<Repository>],
-    ) -> Result<(Vec<Dependency>, Vec<Step>), ComposeError> {
-        let installed = base.installed.packages.iter().map(|package| Installed {
-            record: &package.record,
-            tag: package.tag.as_deref(),
-            replaces: &package.replaces,
-        });
-        let offered = repositories.iter().map(|repository| resolve::Repository {
+/// All that there is to choose from for one branch and architecture, and what is wanted.
+#[derive(Debug)]
+pub struct Choices {
+    /// The wishes of the branch and of those it extends.
+    pub wanted: Vec<Dependency>,
+    /// What the parent chose.
+    pub pinned: Vec<Record>,
+    arch: String,
+    base: Base,
+    repositories: Vec<Arc<Repository>>,
+}
+
+impl Choices {
+    /// As the solver wants it.
+    #[must_use]
+    pub fn universe(&self) -> Universe<'_> {
+        let installed = self
+            .base
+            .installed
+            .packages
+            .iter()
+            .map(|package| Installed {
+                record: &package.record,
+                tag: package.tag.as_deref(),
+                replaces: &package.replaces,
+            });
+        let repositories = self.repositories.iter();
+        let offered = repositories.map(|repository| resolve::Repository {
             tag: repository.source.tag.as_deref(),
             records: &repository.records,
+            ..resolve::Repository::default()
         });
-        let universe = Universe {
+        Universe {
             repositories: offered.collect(),
             installed: installed.collect(),
-            architectures: vec![self.arch],
-        };
-        let operation = Operation::Add {
-            wanted,
+            pinned: self.pinned.iter().collect(),
+            architectures: vec![&self.arch],
+            ..Universe::default()
+        }
+    }
+
+    /// The world of the tree that the branch starts from.
+    #[must_use]
+    pub fn world(&self) -> &[Dependency] {
+        &self.base.world.dependencies
+    }
+
+    /// The wishes, added to that world.
+    #[must_use]
+    pub fn operation(&self) -> Operation<'_> {
+        Operation::Add {
+            wanted: &self.wanted,
             preference: Preference::Installed,
-        };
-        let request = Request {
-            world: &base.world.dependencies,
-            operation,
-        };
-        let solution =
-            resolve::resolve(&universe, &request).map_err(|source| ComposeError::Resolve {
-                branch: self.name.to_owned(),
-                arch: self.arch.to_owned(),
-                source: Box::new(source),
-            })?;
-        let steps = solution
-            .changes
-            .iter()
-            .filter_map(|change| step(change, repositories))
-            .collect();
-        Ok((solution.world, steps))
+        }
+    }
+
+    fn solve(&self) -> Result<resolve::Solution<'_>, resolve::ResolveError> {
+        let mut problem = Problem::new(&self.universe(), self.world())?;
+        problem.resolve(self.operation(), RequestOptions::default())
+    }
+
+    fn contradiction(&self) -> Option<resolve::Contradiction> {
+        let mut problem = Problem::new(&self.universe(), self.world()).ok()?;
+        problem.contradiction(self.operation(), RequestOptions::default())
     }
 }
 

@@ -13,7 +13,7 @@ use apk_format::{Dependency, DependencyError, Op, dependency, glob, version};
 
 use super::field::{Field, Fields, NamedBy, Question, Value};
 use super::{Inventory, NameId, PackageId};
-use crate::resolve::{self, Operation, Request, ResolveError, Universe};
+use crate::resolve::{self, Access, Operation, Request, ResolveError, Universe};
 use crate::root::Root;
 
 /// What is searched for, and what is said of what is found.
@@ -337,6 +337,7 @@ impl Inventory {
                 wanted: &wanted,
                 available: spec.available,
             },
+            ..Request::default()
         };
         let universe = self.universe();
         let solution = resolve::resolve(&universe, &request)?;
@@ -366,17 +367,24 @@ impl Inventory {
                 replaces: &installed.replaces,
             })
         });
+        let access = |one: &super::Repository| match (one.reachable, one.local) {
+            (false, _) => Access::Unreachable,
+            (true, true) => Access::Local,
+            (true, false) => Access::Remote,
+        };
         Universe {
             repositories: available
                 .flat_map(|one| {
-                    one.tags.iter().map(|tag| resolve::Repository {
+                    one.tags.iter().map(move |tag| resolve::Repository {
                         tag: tag.as_deref(),
                         records: &one.records,
+                        access: access(one),
                     })
                 })
                 .collect(),
             installed: installed.collect(),
             architectures: self.architectures.iter().map(String::as_str).collect(),
+            ..Universe::default()
         }
     }
 }

@@ -194,6 +194,11 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     fn run(&mut self, task: Task) {
         self.tasks.push(task);
         while let Some(task) = self.tasks.pop() {
+            if self.solver.work > self.solver.limit {
+                self.tasks.clear();
+                return;
+            }
+            self.solver.spend(1);
             self.step(task);
         }
     }
@@ -291,7 +296,8 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     }
 
     fn depend(&mut self, package: PackageId, item: usize) {
-        let Some(edge) = self.solver.graph.depends(package).get(item).copied() else {
+        let graph = self.solver.graph;
+        let Some(edge) = graph.depends_at(package, item) else {
             return;
         };
         if edge.dependency.conflict && self.solver.ignores_conflicts {
@@ -320,6 +326,7 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     /// Processes the names that waited for a package which is now in the list.
     fn process_triggered(&mut self, package: PackageId, mut place: Place) {
         while let Some(name) = self.waiting(package, &mut place) {
+            self.solver.spend(1);
             if self.is_due(name) {
                 return self.then([Task::Process(name), Task::Triggered(package, place)]);
             }
@@ -387,6 +394,7 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
                 continue;
             };
             place.provider += 1;
+            self.solver.spend(1);
             if graph.packages[provider.package].is_installed()
                 && graph.depends_on(provider.package, package)
             {

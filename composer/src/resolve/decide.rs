@@ -13,6 +13,7 @@ use super::tags::TagSet;
 impl<'a> Solver<'_, 'a> {
     /// Chooses a provider of the name, or nobody, for good.
     pub(super) fn decide(&mut self, name: NameId) {
+        self.spend(1 + self.graph.names[name].providers.len());
         match self.best(name) {
             Some(provider) => self.choose(provider.package),
             None => {
@@ -75,7 +76,12 @@ impl<'a> Solver<'_, 'a> {
         };
         usable(left)
             .cmp(&usable(right))
-            .then_with(|| when(wishes.has(Wishes::INSTALLED), || self.by_installed(a, b)))
+            .then_with(|| {
+                let stay = self.preupgrade && !wishes.has(Wishes::UPGRADE);
+                when(stay || wishes.has(Wishes::INSTALLED), || {
+                    self.by_installed(a, b)
+                })
+            })
             .then_with(|| left.tag_ok.cmp(&right.tag_ok))
             .then_with(|| {
                 when(wishes.has(Wishes::AVAILABLE), || {
@@ -102,7 +108,6 @@ impl<'a> Solver<'_, 'a> {
             &self.graph.packages[a.package],
             &self.graph.packages[b.package],
         );
-        let repository = |offer: Option<super::Offer>| Reverse(offer.map(|found| found.repository));
         compare_versions(a.version, b.version)
             .then_with(|| {
                 when(self.have_same_name(a, b), || {
@@ -120,7 +125,7 @@ impl<'a> Solver<'_, 'a> {
                     .selectable
                     .cmp(&self.packages[b.package].selectable)
             })
-            .then_with(|| repository(left.offer).cmp(&repository(right.offer)))
+            .then_with(|| Reverse(left.first).cmp(&Reverse(right.first)))
     }
 
     fn by_installed(&self, a: Provider<'a>, b: Provider<'a>) -> Ordering {
@@ -154,8 +159,10 @@ impl<'a> Solver<'_, 'a> {
                 }),
             );
         }
-        for edge in self.graph.depends(package) {
-            self.apply(Requirer::Package(package), *edge);
+        let mut item = 0;
+        while let Some(edge) = self.graph.depends_at(package, item) {
+            self.apply(Requirer::Package(package), edge);
+            item += 1;
         }
     }
 
@@ -164,10 +171,7 @@ impl<'a> Solver<'_, 'a> {
         let state = &mut self.names[name];
         if state.locked {
             let old = state.chosen;
-            if self.ignores_conflicts {
-                return;
-            }
-            if is_versioned(old) || is_versioned(provider) {
+            if !self.ignores_conflicts && (is_versioned(old) || is_versioned(provider)) {
                 for provider in provider.into_iter().chain(old) {
                     self.fail(provider.package);
                 }
@@ -181,9 +185,7 @@ impl<'a> Solver<'_, 'a> {
         if let Some(provider) = provider {
             self.require_conditions(name, provider.package);
         }
-        if !self.ignores_conflicts {
-            self.rule_out_others(name, provider);
-        }
+        self.rule_out_others(name, provider);
         self.signal_depends(name);
         match provider {
             Some(provider) => self.signal_all_install_if(provider.package),
@@ -205,6 +207,10 @@ impl<'a> Solver<'_, 'a> {
 
     /// Rules out everyone else for the name; providers without a version may stand side by side.
     fn rule_out_others(&mut self, name: NameId, chosen: Option<Provider<'a>>) {
+        self.spend(self.graph.names[name].providers.len());
+        if self.ignores_conflicts {
+            return;
+        }
         let owned = is_versioned(chosen);
         let chosen = chosen.map(|provider| provider.package);
         for other in &self.graph.names[name].providers {

@@ -45,43 +45,56 @@ impl Solver<'_, '_> {
         loop {
             let found = self.item(visit);
             if found.is_some() {
-                visit.item += 1;
+                self.spend(1);
                 return found;
             }
             self.turn(visit)?;
         }
     }
 
-    /// The name at the visit's place, if the list of its stage goes that far.
-    fn item(&self, visit: &Visit) -> Option<NameId> {
+    /// The next name of the list that the stage walks over, if there is another one.
+    ///
+    /// Several visits come to the lists of one package or name. What an earlier one has taken from it is seen already,
+    /// so each list is walked over once.
+    fn item(&mut self, visit: &mut Visit) -> Option<NameId> {
         let graph = self.graph;
         if visit.stage == Stage::Waiting {
-            return graph.names[visit.name]
-                .reverse_install_if
-                .get(visit.item)
-                .copied();
+            return self.waiting(visit.name);
         }
         let package = self.package(visit)?;
         match visit.stage {
             Stage::Depends if !visit.fresh => None,
-            Stage::Depends => graph.depends(package).get(visit.item).map(|edge| edge.name),
-            Stage::Conditions => graph
-                .install_if(package)
-                .get(visit.item)
-                .map(|edge| edge.name),
-            Stage::Provides => graph
-                .provides(package)
-                .get(visit.item)
-                .map(|provided| provided.name),
-            Stage::Waiting | Stage::WaitingForPackage => graph.names[graph.packages[package].name]
-                .reverse_install_if
-                .get(visit.item)
-                .copied(),
+            Stage::Depends => {
+                let edge = graph.depends_at(package, visit.item)?;
+                visit.item += 1;
+                Some(edge.name)
+            }
+            Stage::Conditions => {
+                let met = &mut self.packages[package].conditions_met;
+                let edge = graph.install_if(package).get(*met)?;
+                *met += 1;
+                Some(edge.name)
+            }
+            Stage::Provides => {
+                let met = &mut self.packages[package].provides_met;
+                let provided = graph.provides(package).get(*met)?;
+                *met += 1;
+                Some(provided.name)
+            }
+            Stage::Waiting | Stage::WaitingForPackage => self.waiting(graph.packages[package].name),
         }
+    }
+
+    fn waiting(&mut self, name: NameId) -> Option<NameId> {
+        let met = &mut self.names[name].waiting_met;
+        let waiting = self.graph.names[name].reverse_install_if.get(*met)?;
+        *met += 1;
+        Some(*waiting)
     }
 
     /// Goes on to the next list; `None` when there is none.
     fn turn(&mut self, visit: &mut Visit) -> Option<()> {
+        self.spend(1);
         let more = visit.provider + 1 < self.graph.names[visit.name].providers.len();
         let (stage, provider) = match visit.stage {
             Stage::Depends if more => (Stage::Depends, visit.provider + 1),
@@ -121,10 +134,12 @@ impl Solver<'_, '_> {
         let state = &mut self.packages[id];
         let empty = package.record.installed_size == 0;
         state.seen = true;
-        state.available = package.offer.is_some();
-        state.selectable =
-            package.installable && (state.available || empty || package.is_installed());
-        state.tag_preferred = empty || package.home.intersects(TagSet::DEFAULT);
+        let given = package.given;
+        state.available = package.is_available();
+        state.selectable = package.installable
+            && (state.available || empty || package.is_installed() || given.is_some());
+        let preferred = empty || given == Some(true);
+        state.tag_preferred = preferred || package.home.intersects(TagSet::DEFAULT);
         state.tag_ok = state.tag_preferred || package.is_installed();
         state.cannot_trigger = unconditional || (self.prefer_available && !state.available);
     }
@@ -153,7 +168,7 @@ impl Solver<'_, '_> {
 struct Visit {
     name: NameId,
     stage: Stage,
-    /// Which provider of the name, and which item of the list that the stage walks over.
+    /// Which provider of the name, and which of its dependencies.
     provider: usize,
     item: usize,
     /// Whether the provider's package was first met here: then what it depends on is discovered here.

@@ -10,8 +10,9 @@ use apk_format::index::{Record, Uninstallable};
 use apk_format::{Constraint, Dependency, Op};
 
 use super::changes::ChangeList;
-use super::graph::{Edge, Provider};
+use super::graph::{Graph, Provider};
 use super::operation::Plan;
+use super::reach::present_names;
 use super::report::{Complaint, MissingName, PackageProblem, Unsatisfiable};
 use super::solver::Solver;
 use super::table::{NameId, PackageId};
@@ -54,7 +55,7 @@ struct Statements<'s> {
 }
 
 impl<'s> Statements<'s> {
-    fn collect(solver: &Solver<'_, 's>, plan: &'s Plan<'_>, chosen: &[PackageId]) -> Self {
+    fn collect(solver: &'s Solver<'_, '_>, plan: &'s Plan<'_>, chosen: &[PackageId]) -> Self {
         let world = plan.world.iter();
         let world = world.map(|entry| Stated {
             by: None,
@@ -62,7 +63,7 @@ impl<'s> Statements<'s> {
             dependency: &entry.dependency,
         });
         let edges = chosen.iter().flat_map(|by| {
-            let edges = solver.graph.depends(*by).iter();
+            let edges = solver.graph.all_depends(*by);
             edges.map(|edge| Stated {
                 by: Some(*by),
                 name: edge.name,
@@ -86,13 +87,6 @@ impl<'s> Statements<'s> {
     }
 }
 
-/// By what a name was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Way {
-    Depends,
-    InstallIf,
-}
-
 /// Who states a dependency; the world comes before packages, and these by name and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stated<'d> {
@@ -108,7 +102,8 @@ impl<'a> Explainer<'_, '_, 'a> {
         let mut complaints = Vec::new();
         let mut miss = |complaints: &mut Vec<Complaint>, conflict: bool, name: NameId| {
             if !conflict && present.insert(name) {
-                complaints.push(Complaint::Missing(self.missing_name(name)));
+                let guess = complaints.len() < MOST_GUESSES;
+                complaints.push(Complaint::Missing(self.missing_name(name, guess)));
             }
         };
         for entry in &self.plan.world {
@@ -116,7 +111,7 @@ impl<'a> Explainer<'_, '_, 'a> {
         }
         for package in &self.chosen {
             complaints.extend(self.problem(*package).map(Complaint::Package));
-            for edge in self.solver.graph.depends(*package) {
+            for edge in self.solver.graph.all_depends(*package) {
                 miss(&mut complaints, edge.dependency.conflict, edge.name);
             }
         }
@@ -126,80 +121,21 @@ impl<'a> Explainer<'_, '_, 'a> {
     // --- names nobody has ---------------------------------------------------------
 
     /// The names that are served, as far as they can be reached from the world.
-    ///
-    /// A package that a dependency leads to serves all its names; one that installed itself serves that by which it
-    /// was found. Only its own name, and what it provides with a version or a priority, lead to a package.
     fn present_names(&self) -> HashSet<NameId> {
-        let graph = self.solver.graph;
-        let mut present = HashSet::new();
-        let mut met: HashSet<(NameId, Way)> = HashSet::new();
-        let world = self
-            .plan
-            .world
-            .iter()
-            .filter(|entry| !entry.dependency.conflict);
-        let mut waiting: Vec<(NameId, Way)> =
-            world.map(|entry| (entry.name, Way::Depends)).collect();
-        while let Some((name, way)) = waiting.pop() {
-            if !met.insert((name, way)) {
-                continue;
-            }
-            for (package, served) in self.leads_to(name) {
-                let wanted = graph
-                    .depends(package)
-                    .iter()
-                    .filter(|edge| !edge.dependency.conflict);
-                waiting.extend(wanted.map(|edge| (edge.name, Way::Depends)));
-                let names: Vec<NameId> = match way {
-                    _ if !served => Vec::new(),
-                    Way::Depends => graph.names_of(package).collect(),
-                    Way::InstallIf => vec![name],
-                };
-                present.extend(names.iter().copied());
-                waiting.extend(
-                    names
-                        .into_iter()
-                        .flat_map(|name| self.triggered_by(name, &present)),
-                );
-            }
-        }
-        present
+        let world = self.plan.world.iter();
+        let world = world.filter(|entry| !entry.dependency.conflict);
+        present_names(
+            self.solver.graph,
+            &self.among,
+            world.map(|entry| entry.name),
+        )
     }
 
-    /// The names of packages that wait for this name, or have other versions that do, and for nothing that is not there.
-    fn triggered_by(&self, name: NameId, present: &HashSet<NameId>) -> Vec<(NameId, Way)> {
-        let graph = self.solver.graph;
-        let holds = |edge: &Edge<'a>| present.contains(&edge.name) != edge.dependency.conflict;
-        let holds_all = |package: PackageId| graph.install_if(package).iter().all(holds);
-        let reverse = graph.names[name].reverse_install_if.iter();
-        let triggered = reverse.filter(|reverse| {
-            self.leads_to(**reverse)
-                .any(|(package, _)| holds_all(package))
-        });
-        triggered.map(|name| (*name, Way::InstallIf)).collect()
-    }
-
-    /// The chosen packages that provide a name, and whether they serve it without being asked for by their own.
-    fn leads_to(&self, name: NameId) -> impl Iterator<Item = (PackageId, bool)> {
-        let graph = self.solver.graph;
-        let providers = graph.names[name]
-            .providers
-            .iter()
-            .filter(|provider| self.among.contains(&provider.package));
-        providers.map(move |provider| {
-            let package = &graph.packages[provider.package];
-            let serves = provider.version.is_some()
-                || package.record.provider_priority > 0
-                || package.name == name;
-            (provider.package, serves)
-        })
-    }
-
-    fn missing_name(&self, name: NameId) -> MissingName {
+    fn missing_name(&self, name: NameId, guess: bool) -> MissingName {
         let required_by = self.required_by(name);
         let provided_by = self.provided_by(name);
-        let similar = if provided_by.is_empty() {
-            self.similar(name)
+        let similar = if provided_by.is_empty() && guess {
+            similar(self.solver.graph, self.solver.graph.names[name].text)
         } else {
             Vec::new()
         };
@@ -261,27 +197,6 @@ impl<'a> Explainer<'_, '_, 'a> {
         found
     }
 
-    /// Names of packages that differ in at most two letters, the nearest first.
-    fn similar(&self, name: NameId) -> Vec<String> {
-        let graph = self.solver.graph;
-        let wanted = graph.names[name].text;
-        let names: BTreeSet<&str> = graph
-            .packages
-            .values()
-            .map(|package| graph.names[package.name].text)
-            .collect();
-        let near = |text: &&str| {
-            text.len().abs_diff(wanted.len()) < FAR
-                && distance(wanted, text) < FAR.min(wanted.len())
-        };
-        let mut near: Vec<&str> = names.into_iter().filter(near).collect();
-        near.sort_by_key(|text| distance(wanted, text));
-        near.into_iter()
-            .take(MOST_HINTS)
-            .map(str::to_owned)
-            .collect()
-    }
-
     // --- packages that do not fit ---------------------------------------------------
 
     fn problem(&self, id: PackageId) -> Option<PackageProblem> {
@@ -292,6 +207,7 @@ impl<'a> Explainer<'_, '_, 'a> {
             package: self.title(id),
             uninstallable,
             foreign_arch: self.foreign_arch(id),
+            pinned: package.pinned.map(crate::layer::title),
             malformed_depends: malformed_depends(package.record),
             masked_in: self.masked_in(id),
             conflicts: self.conflicts(id),
@@ -319,10 +235,16 @@ impl<'a> Explainer<'_, '_, 'a> {
     fn masked_in(&self, id: PackageId) -> Vec<String> {
         let package = &self.solver.graph.packages[id];
         let allowed = self.solver.packages[id].allowed;
-        if package.is_installed()
-            || package.home.intersects(TagSet::DEFAULT)
-            || package.home.intersects(allowed)
-        {
+        if package.is_installed() {
+            return Vec::new();
+        }
+        if !package.is_available() && package.given.is_none() {
+            return vec!["--no-network".to_owned()];
+        }
+        if package.first.is_none() && package.given == Some(false) {
+            return vec!["cache".to_owned()];
+        }
+        if package.home.intersects(TagSet::DEFAULT) || package.home.intersects(allowed) {
             return Vec::new();
         }
         self.solver
@@ -368,18 +290,30 @@ impl<'a> Explainer<'_, '_, 'a> {
 
     /// What a package breaks, and what it satisfies.
     fn relations(&self, id: PackageId) -> (Vec<String>, Vec<String>) {
-        let names: BTreeSet<NameId> = self.solver.graph.names_of(id).collect();
-        let mut places: Vec<usize> = names
+        let graph = self.solver.graph;
+        let names: HashSet<NameId> = graph.names_of(id).collect();
+        let world = self
+            .stated
+            .all
             .iter()
-            .filter_map(|name| self.stated.on(*name))
-            .flatten()
-            .copied()
-            .collect();
-        places.sort_unstable();
-        let mut stated: Vec<Stated<'_>> = places
-            .into_iter()
-            .filter_map(|place| self.stated.get(place))
-            .collect();
+            .take_while(|stated| stated.by.is_none());
+        let on_these = |stated: &Stated<'_>| names.contains(&stated.name);
+        let mut stated: Vec<Stated<'_>> = world.copied().filter(on_these).collect();
+        let mut seen = HashSet::new();
+        let reverse = graph
+            .names_of(id)
+            .flat_map(|name| &graph.names[name].reverse_depends);
+        for provider in reverse.flat_map(|name| &graph.names[*name].providers) {
+            let by = provider.package;
+            if self.among.contains(&by) && seen.insert(by) {
+                let edges = graph.all_depends(by).map(|edge| Stated {
+                    by: Some(by),
+                    name: edge.name,
+                    dependency: edge.dependency,
+                });
+                stated.extend(edges.filter(on_these));
+            }
+        }
         stated.sort_by(|a, b| self.stated_order(a, b));
         let (good, bad): (Vec<_>, Vec<_>) = stated
             .into_iter()
@@ -445,6 +379,24 @@ impl<'a> Explainer<'_, '_, 'a> {
     }
 }
 
+/// Names of packages that differ in at most two letters, the nearest first.
+pub(super) fn similar(graph: &Graph<'_>, wanted: &str) -> Vec<String> {
+    let names: BTreeSet<&str> = graph
+        .packages
+        .values()
+        .map(|package| graph.names[package.name].text)
+        .collect();
+    let near = |text: &&str| {
+        text.len().abs_diff(wanted.len()) < FAR && distance(wanted, text) < FAR.min(wanted.len())
+    };
+    let mut near: Vec<&str> = names.into_iter().filter(near).collect();
+    near.sort_by_key(|text| distance(wanted, text));
+    near.into_iter()
+        .take(MOST_HINTS)
+        .map(str::to_owned)
+        .collect()
+}
+
 fn malformed_depends(record: &Record) -> Vec<String> {
     match &record.uninstallable {
         Some(Uninstallable::Dependency(atom)) => vec![atom.clone()],
@@ -455,6 +407,8 @@ fn malformed_depends(record: &Record) -> Vec<String> {
 /// From this many different letters on, names are not similar.
 const FAR: usize = 3;
 const MOST_HINTS: usize = 5;
+/// For how many missing names similar ones are looked for.
+const MOST_GUESSES: usize = 20;
 
 /// The place of a dependency among others of the same package: apk sorts them by the bits of their operators.
 fn operator(dependency: &Dependency) -> u32 {

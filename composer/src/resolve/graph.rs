@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use apk_format::{Dependency, Version};
+use apk_format::{Constraint, Dependency, Op, Uninstallable, Version, dependency};
 
 use super::names;
 use super::table::{NameId, PackageId, Table};
 use super::tags::{TagSet, Tags, TooManyTags};
-use super::{Offer, Universe};
+use super::{Access, Offer, Universe};
 use apk_format::index::Record;
 
 /// Names and packages of one [`Universe`], and the names of one world.
@@ -27,6 +27,10 @@ pub(super) struct Graph<'a> {
     numbers: HashMap<&'a str, NameId>,
     edges: Vec<Edge<'a>>,
     provided: Vec<Provided<'a>>,
+    malformed: HashMap<PackageId, (NameId, Dependency)>,
+    awaited: Vec<NameId>,
+    shared: Vec<Shared>,
+    runs: Vec<Run>,
 }
 
 /// A node: a string that packages are called, provide, want or wait for.
@@ -38,6 +42,26 @@ pub(super) struct Name<'a> {
     pub(super) reverse_depends: Vec<NameId>,
     /// The same through install_if.
     pub(super) reverse_install_if: Vec<NameId>,
+    /// Names with the same class are provided by the same packages; [`SOLE`] if it is one package.
+    pub(super) class: usize,
+}
+
+/// The class of names that only one package provides, or none.
+pub(super) const SOLE: usize = usize::MAX;
+
+/// A name that a package shares with others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    pub(super) name: NameId,
+    /// Whether it is provided without a version; `None` for the package's own name.
+    pub(super) unversioned: Option<bool>,
+}
+
+/// Names that a package shares with others, one after the other and of one class.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) class: usize,
+    items: Range<usize>,
 }
 
 /// A package, and the version under which it provides the name in whose list this stands.
@@ -53,8 +77,13 @@ pub(super) struct Package<'a> {
     pub(super) name: NameId,
     /// As first read: if installed, as the installed database has it.
     pub(super) record: &'a Record,
-    /// Where a repository has it: the first one.
+    /// The lowest number of a repository that has it.
+    pub(super) first: Option<usize>,
+    /// Where it can be had.
     pub(super) offer: Option<Offer>,
+    access: Access,
+    /// Whether the command brings it, and whether as a file.
+    pub(super) given: Option<bool>,
     /// Its tag in the installed database.
     pub(super) installed: Option<TagSet>,
     /// The tags of the repositories that have it and, if it is installed, of all that have the tag it was installed with.
@@ -62,8 +91,12 @@ pub(super) struct Package<'a> {
     /// Neither made for another architecture nor written in a way that forbids its use.
     pub(super) installable: bool,
     pub(super) foreign: bool,
-    /// Some install_if names one of its names.
-    pub(super) awaited: bool,
+    /// The build that the name is pinned to, if it is another.
+    pub(super) pinned: Option<&'a Record>,
+    /// Some name is provided without a version.
+    pub(super) spares: bool,
+    awaited: Range<usize>,
+    runs: Range<usize>,
     depends: Range<usize>,
     install_if: Range<usize>,
     provides: Range<usize>,
@@ -87,6 +120,11 @@ impl Package<'_> {
     pub(super) fn is_installed(&self) -> bool {
         self.installed.is_some()
     }
+
+    /// Whether it can be had now, be it from a file.
+    pub(super) fn is_available(&self) -> bool {
+        self.offer.is_some() || self.given == Some(true)
+    }
 }
 
 impl<'a> Graph<'a> {
@@ -104,6 +142,10 @@ impl<'a> Graph<'a> {
             numbers: HashMap::new(),
             edges: Vec::new(),
             provided: Vec::new(),
+            malformed: HashMap::new(),
+            awaited: Vec::new(),
+            shared: Vec::new(),
+            runs: Vec::new(),
         };
         let mut reader = Reader {
             graph: &mut graph,
@@ -113,8 +155,49 @@ impl<'a> Graph<'a> {
         reader.world(world)?;
         reader.installed()?;
         reader.repositories()?;
-        graph.link();
+        reader.graph.link_names();
+        reader.given();
+        reader.pin();
+        graph.link_packages();
         Ok(graph)
+    }
+
+    /// How many names and tags there are now.
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.names.len(), self.tags.len())
+    }
+
+    /// Forgets the names and tags that were met after a mark. No package may have come since.
+    pub(super) fn forget_since(&mut self, (names, tags): (usize, usize)) {
+        for name in self.names.truncate(names) {
+            // The nameless one is not there, but something may really be called so.
+            if self
+                .numbers
+                .get(name.text)
+                .is_some_and(|id| id.is_from(names))
+            {
+                self.numbers.remove(name.text);
+            }
+        }
+        self.tags.truncate(tags);
+    }
+
+    /// How much there is: names, packages, and what these say.
+    pub(super) fn size(&self) -> usize {
+        self.names.len() + self.packages.len() + self.edges.len() + self.provided.len()
+    }
+
+    /// Puts another dependency in the place of one of a package.
+    pub(super) fn relax(&mut self, package: PackageId, item: usize, other: Edge<'a>) {
+        let place = self.packages[package].depends.start + item;
+        if let Some(edge) = self.edges.get_mut(place) {
+            *edge = other;
+        }
+    }
+
+    /// A name that nothing has and nobody finds.
+    pub(super) fn nameless(&mut self) -> NameId {
+        self.names.push(Name::new(""))
     }
 
     /// The node of a name, made now if it was not met before.
@@ -135,6 +218,28 @@ impl<'a> Graph<'a> {
             .unwrap_or_default()
     }
 
+    /// One item of a package's depends. After the good ones comes the one that cannot be read: apk refuses the package
+    /// for it, but if that is chosen all the same, looks for what it wants.
+    pub(super) fn depends_at(&self, package: PackageId, item: usize) -> Option<Edge<'_>> {
+        let good = self.depends(package);
+        match good.get(item) {
+            Some(edge) => Some(*edge),
+            None if item == good.len() => {
+                let (name, dependency) = self.malformed.get(&package)?;
+                Some(Edge {
+                    name: *name,
+                    dependency,
+                })
+            }
+            None => None,
+        }
+    }
+
+    /// All items of [`Graph::depends_at`].
+    pub(super) fn all_depends(&self, package: PackageId) -> impl Iterator<Item = Edge<'_>> {
+        (0..).map_while(move |item| self.depends_at(package, item))
+    }
+
     pub(super) fn install_if(&self, package: PackageId) -> &[Edge<'a>] {
         self.edges
             .get(self.packages[package].install_if.clone())
@@ -145,6 +250,20 @@ impl<'a> Graph<'a> {
         self.provided
             .get(self.packages[package].provides.clone())
             .unwrap_or_default()
+    }
+
+    /// Those names of the package that some install_if speaks of.
+    pub(super) fn awaited(&self, package: PackageId) -> &[NameId] {
+        let names = self.awaited.get(self.packages[package].awaited.clone());
+        names.unwrap_or_default()
+    }
+
+    /// The names that the package shares with others, but for those of one class; in the order of [`Graph::names_of`].
+    pub(super) fn shared(&self, package: PackageId, but: usize) -> impl Iterator<Item = &Shared> {
+        let runs = self.runs.get(self.packages[package].runs.clone());
+        let runs = runs.unwrap_or_default().iter();
+        runs.filter(move |run| run.class != but)
+            .flat_map(|run| self.shared.get(run.items.clone()).unwrap_or_default())
     }
 
     /// The package's own name, then what it provides, as written.
@@ -217,13 +336,78 @@ impl<'a> Graph<'a> {
         )
     }
 
-    fn link(&mut self) {
-        self.link_names();
+    /// Finds what the solver asks of packages again and again.
+    fn link_packages(&mut self) {
+        self.classify();
         for package in self.packages.keys() {
-            let awaited = self
-                .names_of(package)
-                .any(|name| !self.names[name].reverse_install_if.is_empty());
-            self.packages[package].awaited = awaited;
+            let awaited = self.awaited.len();
+            let runs = self.runs.len();
+            let mut places = 0;
+            while let Some(name) = self.name_of(package, places) {
+                if !self.names[name].reverse_install_if.is_empty() {
+                    self.awaited.push(name);
+                }
+                let unversioned = places
+                    .checked_sub(1)
+                    .and_then(|item| self.provides(package).get(item))
+                    .map(|provided| provided.version.is_none());
+                self.packages[package].spares |= unversioned == Some(true);
+                if self.names[name].class != SOLE {
+                    self.share(runs, Shared { name, unversioned });
+                }
+                places += 1;
+            }
+            self.packages[package].awaited = awaited..self.awaited.len();
+            self.packages[package].runs = runs..self.runs.len();
+        }
+    }
+
+    /// Adds a name to the runs of a package, which begin at `first`.
+    fn share(&mut self, first: usize, shared: Shared) {
+        let class = self.names[shared.name].class;
+        let start = self.shared.len();
+        self.shared.push(shared);
+        let runs = self.runs.get_mut(first..).unwrap_or_default();
+        match runs.last_mut() {
+            Some(last) if last.class == class => last.items.end = start + 1,
+            _ => self.runs.push(Run {
+                class,
+                items: start..start + 1,
+            }),
+        }
+    }
+
+    /// Gives names with the same providers the same class.
+    fn classify(&mut self) {
+        let mut classes: HashMap<Vec<PackageId>, usize> = HashMap::new();
+        for name in self.names.keys() {
+            // All that a package provides was read at once, so equal ones stand together.
+            let providers = self.names[name].providers.iter();
+            let mut packages: Vec<PackageId> = providers.map(|one| one.package).collect();
+            packages.dedup();
+            if packages.len() > 1 {
+                let next = classes.len();
+                self.names[name].class = *classes.entry(packages).or_insert(next);
+            }
+        }
+    }
+
+    /// Links a package that came after all others: its names go to the end of the lists.
+    fn link_late(&mut self, package: PackageId) {
+        let names: Vec<NameId> = self.names_of(package).collect();
+        let depends: Vec<NameId> = self.depends(package).iter().map(|edge| edge.name).collect();
+        let conditions: Vec<NameId> = self
+            .install_if(package)
+            .iter()
+            .map(|edge| edge.name)
+            .collect();
+        for name in names {
+            for wanted in &depends {
+                push_new(&mut self.names[*wanted].reverse_depends, name);
+            }
+            for awaited in &conditions {
+                push_new(&mut self.names[*awaited].reverse_install_if, name);
+            }
         }
     }
 
@@ -237,6 +421,9 @@ impl<'a> Graph<'a> {
                 let package = &self.packages[provider.package];
                 for edge in self.edges.get(package.depends.clone()).unwrap_or_default() {
                     push_once(&mut self.names[edge.name].reverse_depends, name);
+                }
+                if let Some((wanted, _)) = self.malformed.get(&provider.package) {
+                    push_once(&mut self.names[*wanted].reverse_depends, name);
                 }
                 for edge in self
                     .edges
@@ -257,7 +444,32 @@ impl<'a> Name<'a> {
             providers: Vec::new(),
             reverse_depends: Vec::new(),
             reverse_install_if: Vec::new(),
+            class: SOLE,
         }
+    }
+}
+
+/// The dependency of a record that cannot be read: its name, and what it would be with a version like any other.
+fn malformed(record: &Record) -> Option<(&str, Dependency)> {
+    let Some(Uninstallable::Dependency(atom)) = &record.uninstallable else {
+        return None;
+    };
+    let (conflict, name, op, version) = dependency::split(atom)?;
+    let wanted = Dependency {
+        conflict,
+        name: name.to_owned(),
+        tag: None,
+        constraint: Constraint::Version {
+            op: op.filter(|op| *op != Op::IDENTITY)?,
+            version: Version::lenient(version),
+        },
+    };
+    Some((name, wanted))
+}
+
+fn push_new(list: &mut Vec<NameId>, name: NameId) {
+    if !list.contains(&name) {
+        list.push(name);
     }
 }
 
@@ -309,7 +521,11 @@ impl<'a> Reader<'_, '_, 'a> {
                 let package = self.package(offered);
                 let row = &mut self.graph.packages[package];
                 row.home |= tag;
-                row.offer.get_or_insert(Offer { repository, record });
+                row.first.get_or_insert(repository);
+                if offers.access < row.access {
+                    row.access = offers.access;
+                    row.offer = Some(Offer { repository, record });
+                }
             }
         }
         for package in &self.graph.installed {
@@ -321,6 +537,34 @@ impl<'a> Reader<'_, '_, 'a> {
         Ok(())
     }
 
+    fn given(&mut self) {
+        for given in &self.universe.given {
+            let before = self.graph.packages.len();
+            let package = self.package(given.record);
+            let row = &mut self.graph.packages[package];
+            row.given = Some(given.file || row.given == Some(true));
+            if self.graph.packages.len() > before {
+                self.graph.link_late(package);
+            }
+        }
+    }
+
+    /// Makes other builds of pinned names unusable.
+    fn pin(&mut self) {
+        for pinned in &self.universe.pinned {
+            let Some(name) = self.graph.find(&pinned.name) else {
+                continue;
+            };
+            for provider in &self.graph.names[name].providers {
+                let package = &mut self.graph.packages[provider.package];
+                if package.name == name && package.record.identity != pinned.identity {
+                    package.installable = false;
+                    package.pinned = Some(pinned);
+                }
+            }
+        }
+    }
+
     /// The package of a record, which is added unless one with this identity was read before.
     fn package(&mut self, record: &'a Record) -> PackageId {
         if let Some(known) = self.by_identity.get(record.identity.first_20()) {
@@ -329,21 +573,31 @@ impl<'a> Reader<'_, '_, 'a> {
         let foreign = !self.is_ours(record);
         let name = self.graph.meet(&record.name);
         let depends = self.edges(&record.depends);
+        let malformed = malformed(record).map(|(name, wanted)| (self.graph.meet(name), wanted));
         let provides = self.provides(record);
         let install_if = self.edges(&record.install_if);
         let package = self.graph.packages.push(Package {
             name,
             record,
+            first: None,
             offer: None,
+            access: Access::Unreachable,
+            given: None,
             installed: None,
             home: TagSet::EMPTY,
             installable: record.uninstallable.is_none() && !foreign,
             foreign,
-            awaited: false,
+            pinned: None,
+            spares: false,
+            awaited: 0..0,
+            runs: 0..0,
             depends,
             install_if,
             provides: provides.clone(),
         });
+        if let Some(malformed) = malformed {
+            self.graph.malformed.insert(package, malformed);
+        }
         self.by_identity.insert(record.identity.first_20(), package);
         self.graph.names[name].providers.push(Provider {
             package,

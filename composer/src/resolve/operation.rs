@@ -8,6 +8,7 @@
 //! | upgrade of named packages | upgrade, not handed on | none |
 //! | upgrade ignoring packages | stay installed, not handed on | upgrade |
 //! | del | remove, not handed on | none |
+//! | before upgrade | upgrade for apk itself, not handed on | none |
 //! | fix | reinstall or upgrade, handed on if asked | none |
 
 use std::borrow::Cow;
@@ -16,10 +17,11 @@ use std::collections::HashSet;
 use apk_format::{Constraint, Dependency, dependency::name_order};
 
 use super::graph::Graph;
+use super::solver::Solver;
 use super::state::Wishes;
 use super::table::{NameId, PackageId};
 use super::tags::TagSet;
-use super::{Request, ResolveError};
+use super::{Request, RequestOptions, ResolveError};
 
 /// What is done to a system.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +66,33 @@ pub enum Operation<'a> {
     Fix {
         /// The packages.
         names: &'a [&'a str],
-        /// Upgrade them instead.
+        /// Install them again; that too is meant if upgrading is not.
+        reinstall: bool,
+        /// Upgrade them.
         upgrade: bool,
         /// With all they depend on.
         with_dependencies: bool,
     },
+    /// Brings apk itself up to date before anything else: the first step of `apk upgrade`.
+    ///
+    /// Names without a newer version in a repository are passed over; without any other there is nothing to do.
+    Preupgrade {
+        /// The packages that apk consists of.
+        names: &'a [&'a str],
+        /// Prefer what repositories have to what is installed: `--available`.
+        available: bool,
+        /// Insist on the newest versions: `--latest`.
+        latest: bool,
+    },
+}
+
+impl Default for Operation<'_> {
+    fn default() -> Self {
+        Operation::Add {
+            wanted: &[],
+            preference: Preference::Installed,
+        }
+    }
 }
 
 /// Which versions `add` prefers.
@@ -84,13 +108,15 @@ pub enum Preference {
 }
 
 /// A request in the solver's words.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan<'a> {
     /// Sorted by name.
     pub(super) world: Vec<WorldEntry<'a>>,
     /// What reaches every package that satisfies an entry of the world, and from there all they depend on.
     pub(super) wishes: Wishes,
     pub(super) named: Vec<NamedWish>,
+    pub(super) options: RequestOptions,
+    pub(super) preupgrade: bool,
     /// Conflicts rule nothing out.
     pub(super) ignores_conflicts: bool,
 }
@@ -101,6 +127,8 @@ pub(super) struct WorldEntry<'a> {
     pub(super) name: NameId,
     pub(super) tag: TagSet,
     pub(super) dependency: Cow<'a, Dependency>,
+    /// It was given up, because it cannot be had.
+    pub(super) disabled: bool,
 }
 
 /// A name that the operation speaks of, and wishes for the packages that provide it.
@@ -118,6 +146,8 @@ impl<'a> Plan<'a> {
             world: Vec::new(),
             wishes: Wishes::NONE,
             named: Vec::new(),
+            options: request.options,
+            preupgrade: false,
             ignores_conflicts: false,
         };
         for entry in request.world {
@@ -141,7 +171,7 @@ impl<'a> Plan<'a> {
                 latest,
                 prune,
             } => {
-                plan.wishes = upgrade_wishes(only, available, latest);
+                plan.wishes |= upgrade_wishes(only, available, latest);
                 plan.name_all(graph, only, Wishes::UPGRADE, Wishes::NONE)?;
                 plan.name_all(graph, ignore, Wishes::INSTALLED, Wishes::NONE)?;
                 plan.refresh_world(graph, available, prune);
@@ -152,15 +182,38 @@ impl<'a> Plan<'a> {
             } => Deletion::new(&mut plan, graph).delete(names, with_dependants)?,
             Operation::Fix {
                 names,
+                reinstall,
                 upgrade,
                 with_dependencies,
             } => {
-                plan.fix(graph, names, upgrade, with_dependencies)?;
+                let mut own = if upgrade {
+                    Wishes::UPGRADE
+                } else {
+                    Wishes::REINSTALL
+                };
+                if reinstall {
+                    own |= Wishes::REINSTALL;
+                }
+                let inheritable = if with_dependencies { own } else { Wishes::NONE };
+                plan.name_all(graph, names, own, inheritable)?;
+            }
+            Operation::Preupgrade {
+                names,
+                available,
+                latest,
+            } => {
+                let names: Vec<&str> = names.to_vec();
+                let newer = names.into_iter().filter(|name| has_newer(graph, name));
+                let own = upgrade_wishes(&[], available, latest);
+                plan.preupgrade = true;
+                plan.name_all(graph, &newer.collect::<Vec<_>>(), own, Wishes::NONE)?;
             }
         }
         plan.world
             .sort_by(|a, b| name_order(&a.dependency.name, &b.dependency.name));
-        plan.check_tags(graph)?;
+        if !plan.options.broken_world {
+            plan.check_tags(graph)?;
+        }
         Ok(plan)
     }
 
@@ -198,20 +251,24 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn fix(
-        &mut self,
-        graph: &Graph<'a>,
-        names: &[&str],
-        upgrade: bool,
-        handed_on: bool,
-    ) -> Result<(), ResolveError> {
-        let own = if upgrade {
-            Wishes::UPGRADE
-        } else {
-            Wishes::REINSTALL
+    /// Takes the entries out of the request that led to nothing or to a package in error; they stay in the world. Gives
+    /// whether there were any.
+    pub(super) fn disable_broken(&mut self, solver: &Solver<'_, '_>) -> bool {
+        let broken = |entry: &&mut WorldEntry<'a>| {
+            let chosen = solver.choice(entry.name);
+            !entry.disabled && chosen.is_none_or(|package| solver.packages[package].error)
         };
-        let inheritable = if handed_on { own } else { Wishes::NONE };
-        self.name_all(graph, names, own, inheritable)
+        let mut found = false;
+        for entry in self.world.iter_mut().filter(broken) {
+            entry.disabled = true;
+            found = true;
+        }
+        found
+    }
+
+    /// The entries that count.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &WorldEntry<'a>> {
+        self.world.iter().filter(|entry| !entry.disabled)
     }
 
     fn name_all(
@@ -240,10 +297,9 @@ impl<'a> Plan<'a> {
                 graph.names[name]
                     .providers
                     .iter()
-                    .any(|provider| graph.packages[provider.package].offer.is_some())
+                    .any(|provider| graph.packages[provider.package].is_available())
             };
-            self.world
-                .retain(|entry| entry.dependency.conflict || offered(entry.name));
+            self.world.retain(|entry| offered(entry.name));
         }
         for entry in self.world.iter_mut().filter(|_| available) {
             if matches!(entry.dependency.constraint, Constraint::Identity(_)) {
@@ -272,14 +328,41 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> WorldEntry<'a> {
+    pub(super) fn owned(name: NameId, tag: TagSet, dependency: Dependency) -> Self {
+        WorldEntry {
+            name,
+            tag,
+            dependency: Cow::Owned(dependency),
+            disabled: false,
+        }
+    }
+
     fn new(graph: &mut Graph<'a>, dependency: &'a Dependency) -> Result<Self, ResolveError> {
         let tag = graph.tags.meet(dependency.tag.as_deref())?;
         Ok(WorldEntry {
             name: graph.meet(&dependency.name),
             tag,
             dependency: Cow::Borrowed(dependency),
+            disabled: false,
         })
     }
+}
+
+/// Whether some repository has a newer version of an installed package.
+fn has_newer(graph: &Graph<'_>, name: &str) -> bool {
+    let Some(name) = graph.find(name) else {
+        return false;
+    };
+    let packages = graph.names[name].providers.iter();
+    let mut packages = packages.map(|provider| &graph.packages[provider.package]);
+    let installed = packages
+        .clone()
+        .find(|package| package.name == name && package.is_installed());
+    installed.is_some_and(|installed| {
+        packages.any(|package| {
+            package.first.is_some() && package.record.version > installed.record.version
+        })
+    })
 }
 
 fn upgrade_wishes(only: &[&str], available: bool, latest: bool) -> Wishes {

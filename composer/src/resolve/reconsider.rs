@@ -17,6 +17,8 @@ struct Walk {
     auto_selectable: bool,
     triggered: bool,
     exhausted: bool,
+    /// The class of the name.
+    class: usize,
 }
 
 /// What became of one condition of a package's install_if.
@@ -42,9 +44,10 @@ impl<'a> Solver<'_, 'a> {
                 package.in_last_merge = package.in_this_merge;
             }
             self.require_common(first, walk.options);
-            self.require_provided(name, first, walk.options);
+            self.require_provided(name, first, &walk);
         }
         let reverse = &self.graph.names[name].reverse_depends;
+        self.spend(reverse.len());
         self.names[name].requirers_decided = reverse
             .iter()
             .all(|reverse| !self.names[*reverse].seen || self.names[*reverse].locked);
@@ -62,7 +65,9 @@ impl<'a> Solver<'_, 'a> {
             auto_selectable: false,
             triggered: false,
             exhausted: true,
+            class: self.graph.names[name].class,
         };
+        self.walks += 1;
         for provider in &self.graph.names[name].providers {
             self.weigh(name, *provider, &mut walk);
         }
@@ -71,7 +76,9 @@ impl<'a> Solver<'_, 'a> {
 
     fn weigh(&mut self, name: NameId, provider: Provider<'a>, walk: &mut Walk) {
         let package = provider.package;
+        self.spend(1);
         self.packages[package].in_this_merge = false;
+        self.packages[package].walk = self.walks;
         if walk.recheck.depends
             && self.packages[package].selectable
             && !self.is_satisfiable(package)
@@ -96,16 +103,18 @@ impl<'a> Solver<'_, 'a> {
         self.packages[package].in_this_merge = true;
         walk.first.get_or_insert(package);
         self.count_depends(package, walk.options);
-        self.count_provides(provider, walk.options);
+        self.count_provides(provider, walk);
         walk.options += 1;
     }
 
     /// Whether all that a package depends on can still be had.
-    fn is_satisfiable(&self, package: PackageId) -> bool {
-        self.graph.depends(package).iter().all(|edge| {
+    fn is_satisfiable(&mut self, package: PackageId) -> bool {
+        let mut steps = 0;
+        let satisfiable = self.graph.depends(package).iter().all(|edge| {
             if edge.dependency.conflict && self.ignores_conflicts {
                 return true;
             }
+            steps += 1;
             let state = &self.names[edge.name];
             let by = |provider| {
                 self.graph
@@ -119,9 +128,12 @@ impl<'a> Solver<'_, 'a> {
                     .providers
                     .iter()
                     .any(|provider| {
+                        steps += 1;
                         self.packages[provider.package].selectable && by(Some(*provider))
                     })
-        })
+        });
+        self.spend(steps);
+        satisfiable
     }
 
     /// Whether a provider may be chosen for the name without being asked for by its own name.
@@ -191,6 +203,7 @@ impl<'a> Solver<'_, 'a> {
 
     /// Counts the names an option depends on; `options` came before it. Only names that all of them had stay in step.
     fn count_depends(&mut self, package: PackageId, options: usize) {
+        self.spend(self.graph.depends(package).len());
         for edge in self.graph.depends(package) {
             let count = &mut self.names[edge.name].depends_count;
             if !edge.dependency.conflict && *count == options {
@@ -219,16 +232,17 @@ impl<'a> Solver<'_, 'a> {
 
     // --- names provided by all options -----------------------------------------
 
-    fn count_provides(&mut self, provider: Provider<'a>, options: usize) {
-        let package = provider.package;
-        self.count_provided(
-            self.graph.packages[package].name,
-            provider.version.is_none(),
-            options,
-        );
-        for provided in self.graph.provides(package) {
-            self.count_provided(provided.name, provided.version.is_none(), options);
+    /// Counts the names an option provides, as far as anybody else provides them too. Those with the same providers as
+    /// the name itself are no matter: whoever provides them provides the name.
+    fn count_provides(&mut self, provider: Provider<'a>, walk: &Walk) {
+        let graph = self.graph;
+        let mut steps = 0;
+        for shared in graph.shared(provider.package, walk.class) {
+            let unversioned = shared.unversioned.unwrap_or(provider.version.is_none());
+            self.count_provided(shared.name, unversioned, walk.options);
+            steps += 1;
         }
+        self.spend(steps);
     }
 
     fn count_provided(&mut self, name: NameId, unversioned: bool, options: usize) {
@@ -240,32 +254,27 @@ impl<'a> Solver<'_, 'a> {
     }
 
     /// Whatever is chosen for a name that all options provide must provide `name` too.
-    fn require_provided(&mut self, name: NameId, first: PackageId, options: usize) {
-        for provided in self.graph.names_of(first) {
-            let all = std::mem::take(&mut self.names[provided].provides_count) == options;
-            if all && provided != name {
-                self.rule_out_strangers(provided, name);
+    fn require_provided(&mut self, name: NameId, first: PackageId, walk: &Walk) {
+        let graph = self.graph;
+        for shared in graph.shared(first, walk.class) {
+            let count = std::mem::take(&mut self.names[shared.name].provides_count);
+            if count == walk.options && shared.name != name && !self.ignores_conflicts {
+                self.rule_out_strangers(shared.name);
             }
         }
     }
 
-    /// Rules out the providers of `provided` that do not also provide `name`.
-    fn rule_out_strangers(&mut self, provided: NameId, name: NameId) {
-        if self.ignores_conflicts {
-            return;
-        }
+    /// Rules out the providers of `provided` that the walk over the providers of the name has not met.
+    fn rule_out_strangers(&mut self, provided: NameId) {
         let spare_unversioned = self.names[provided].provided_unversioned;
-        for provider in &self.graph.names[provided].providers {
+        let graph = self.graph;
+        self.spend(graph.names[provided].providers.len());
+        for provider in &graph.names[provided].providers {
             let package = provider.package;
-            let spared = spare_unversioned
-                && (provider.version.is_none()
-                    || self
-                        .graph
-                        .provides(package)
-                        .iter()
-                        .any(|provided| provided.version.is_none()));
-            let stranger = || self.graph.names_of(package).all(|also| also != name);
-            if self.packages[package].selectable && !spared && stranger() {
+            let spared =
+                spare_unversioned && (provider.version.is_none() || graph.packages[package].spares);
+            let stranger = self.packages[package].walk != self.walks;
+            if self.packages[package].selectable && !spared && stranger {
                 self.rule_out(package);
             }
         }

@@ -5,15 +5,17 @@
 //!   NAME (no such package):            or NAME (virtual): with note and provided by
 //!     required by: world[NAME] PACKAGE-VERSION[NAME>1]
 //!   PACKAGE-VERSION:
-//!     error, arch, depends, masked in, conflicts, breaks, satisfies: each with its items, if there are any
+//!     error, arch, pinned to (which apk has not), depends, masked in, conflicts, breaks, satisfies: each with its items, if there are any
 //! ```
 //!
 //! Lines are wrapped at 50 columns, as apk does where there is no terminal, and go on below the first item.
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// A request without a solution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unsatisfiable {
     /// How many things went wrong, as apk counts them in its exit status.
     pub errors: usize,
@@ -22,7 +24,8 @@ pub struct Unsatisfiable {
 }
 
 /// One block of the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "complaint", rename_all = "kebab-case")]
 pub enum Complaint {
     /// Something wanted is not there.
     Missing(MissingName),
@@ -31,7 +34,7 @@ pub enum Complaint {
 }
 
 /// A name that is wanted and that no chosen package has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MissingName {
     /// The name.
     pub name: String,
@@ -44,7 +47,7 @@ pub struct MissingName {
 }
 
 /// A chosen package that does not fit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PackageProblem {
     /// `name-version`.
     pub package: String,
@@ -52,6 +55,8 @@ pub struct PackageProblem {
     pub uninstallable: bool,
     /// The architecture, if it is a foreign one.
     pub foreign_arch: Option<String>,
+    /// The build that its name is pinned to, as `name-version`.
+    pub pinned: Option<String>,
     /// Dependencies that cannot be read.
     pub malformed_depends: Vec<String>,
     /// The tags of the repositories that have it, when none of them is allowed.
@@ -94,7 +99,7 @@ impl fmt::Display for Unsatisfiable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unable to select packages:")?;
         if self.complaints.is_empty() {
-            f.write_str("\n  no broken constraint was found")?;
+            f.write_str("\n  Huh? Error reporter did not find the broken constraints.")?;
         }
         for complaint in &self.complaints {
             write!(f, "\n{complaint}")?;
@@ -133,6 +138,7 @@ impl fmt::Display for PackageProblem {
             write_list(f, "error", ["uninstallable"])?;
         }
         write_list(f, "arch", &self.foreign_arch)?;
+        write_list(f, "pinned to", &self.pinned)?;
         write_list(f, "depends", &self.malformed_depends)?;
         write_list(f, "masked in", &self.masked_in)?;
         write_list(f, "conflicts", &self.conflicts)?;

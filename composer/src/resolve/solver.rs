@@ -8,6 +8,7 @@ use super::queues::Queues;
 use super::state::{NameState, PackageState, Wishes};
 use super::table::{NameId, PackageId, Table};
 use super::tags::TagSet;
+use super::{WORK_BASE, WORK_FACTOR};
 
 /// All that changes while one request is solved.
 #[derive(Debug)]
@@ -19,12 +20,21 @@ pub(super) struct Solver<'g, 'a> {
     dirty: VecDeque<NameId>,
     /// The request asks for what repositories have.
     pub(super) prefer_available: bool,
-    /// Conflicts rule nothing out.
-    pub(super) ignores_conflicts: bool,
     /// The last order number given by discovery.
     pub(super) discovered: usize,
     /// Packages in error, and required names for which nobody was found.
     pub(super) errors: usize,
+    /// Conflicts, and names that only one package may have, do not count.
+    pub(super) ignores_conflicts: bool,
+    /// Apk itself is being upgraded: everything else stays if it can.
+    pub(super) preupgrade: bool,
+    /// The number of the name that is being reconsidered or decided. What is signalled twice meanwhile finds nothing new.
+    moment: u64,
+    /// The number of the last walk over the providers of a name.
+    pub(super) walks: u64,
+    /// Steps so far, and how many are allowed.
+    pub(super) work: u64,
+    pub(super) limit: u64,
 }
 
 /// On whose behalf a constraint is applied, and what that hands on to the packages that satisfy it.
@@ -45,9 +55,14 @@ impl<'g, 'a> Solver<'g, 'a> {
             queues: Queues::default(),
             dirty: VecDeque::new(),
             prefer_available: plan.wishes.has(Wishes::AVAILABLE),
-            ignores_conflicts: plan.ignores_conflicts,
             discovered: 0,
             errors: 0,
+            ignores_conflicts: plan.ignores_conflicts,
+            preupgrade: plan.preupgrade,
+            moment: 1,
+            walks: 0,
+            work: 0,
+            limit: limit(graph.size()),
         };
         for wish in &plan.named {
             solver.names[wish.name].rank.named = true;
@@ -62,24 +77,31 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Decides every name that the world needs decided.
     pub(super) fn solve(&mut self, plan: &Plan<'a>) {
-        for entry in &plan.world {
+        for entry in plan.wanted() {
             self.discover(entry.name);
         }
-        for entry in &plan.world {
+        for entry in plan.wanted() {
             self.apply_world(entry, plan.wishes);
         }
-        loop {
-            while let Some(name) = self.dirty.pop_front() {
+        while self.work <= self.limit {
+            self.moment += 1;
+            if let Some(name) = self.dirty.pop_front() {
                 if !self.names[name].locked {
                     self.names[name].dirty = false;
                     self.reconsider(name);
                 }
+                continue;
             }
             let Some(name) = self.next_name() else {
                 break;
             };
             self.decide(name);
         }
+    }
+
+    /// Counts steps.
+    pub(super) fn spend(&mut self, steps: usize) {
+        self.work = self.work.saturating_add(steps as u64);
     }
 
     fn apply_world(&mut self, entry: &WorldEntry<'a>, wishes: Wishes) {
@@ -100,9 +122,10 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Makes a dependency count: for its name, and against every provider that does not satisfy it.
     pub(super) fn apply(&mut self, requirer: Requirer, edge: Edge<'_>) {
-        if edge.dependency.conflict && self.ignores_conflicts {
+        if (edge.dependency.conflict && self.ignores_conflicts) || self.work > self.limit {
             return;
         }
+        self.spend(1 + self.graph.names[edge.name].providers.len());
         if !edge.dependency.conflict {
             self.names[edge.name].requirers += 1;
             if self.names[edge.name].requirers == 1 {
@@ -155,9 +178,12 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// A package cannot be used any more.
     pub(super) fn rule_out(&mut self, package: PackageId) {
-        self.packages[package].selectable = false;
-        for name in self.graph.names_of(package) {
-            self.signal_depends(name);
+        let state = &mut self.packages[package];
+        state.selectable = false;
+        if std::mem::replace(&mut state.signalled, self.moment) != self.moment {
+            for name in self.graph.names_of(package) {
+                self.signal_depends(name);
+            }
         }
         self.signal_all_install_if(package);
     }
@@ -166,6 +192,7 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Whoever depends on this name looks at its dependencies again.
     pub(super) fn signal_depends(&mut self, name: NameId) {
+        self.spend(1 + self.graph.names[name].reverse_depends.len());
         for reverse in &self.graph.names[name].reverse_depends {
             if self.names[*reverse].seen {
                 self.names[*reverse].recheck.depends = true;
@@ -176,6 +203,7 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Whoever waits for this name looks at its install_if again.
     pub(super) fn signal_install_if(&mut self, name: NameId) {
+        self.spend(self.graph.names[name].reverse_install_if.len());
         for reverse in &self.graph.names[name].reverse_install_if {
             let state = &mut self.names[*reverse];
             if state.seen && !state.exhausted {
@@ -187,9 +215,10 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// The same for all names of a package.
     pub(super) fn signal_all_install_if(&mut self, package: PackageId) {
-        if self.graph.packages[package].awaited {
-            for name in self.graph.names_of(package) {
-                self.signal_install_if(name);
+        let woken = &mut self.packages[package].woken;
+        if std::mem::replace(woken, self.moment) != self.moment {
+            for name in self.graph.awaited(package) {
+                self.signal_install_if(*name);
             }
         }
     }
@@ -224,6 +253,13 @@ impl<'g, 'a> Solver<'g, 'a> {
             .chosen
             .map(|provider: Provider<'a>| provider.package)
     }
+}
+
+/// The steps that are allowed where there is this much.
+fn limit(size: usize) -> u64 {
+    (size as u64)
+        .saturating_mul(WORK_FACTOR)
+        .saturating_add(WORK_BASE)
 }
 
 impl Requirer {

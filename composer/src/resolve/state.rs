@@ -71,6 +71,8 @@ pub(super) struct NameState<'a> {
     pub(super) depends_count: usize,
     /// How many options in a row provide this name, and whether one does so without a version.
     pub(super) provides_count: usize,
+    /// How far discovery has gone through what waits for this name.
+    pub(super) waiting_met: usize,
     pub(super) provided_unversioned: bool,
 }
 
@@ -110,6 +112,14 @@ pub(super) struct PackageState {
     pub(super) in_last_merge: bool,
     pub(super) in_this_merge: bool,
     pub(super) error: bool,
+    /// How far discovery has gone through what it provides and what it waits for.
+    pub(super) provides_met: usize,
+    pub(super) conditions_met: usize,
+    /// When its names were last signalled to those who depend on them, and to those who wait for them.
+    pub(super) signalled: u64,
+    pub(super) woken: u64,
+    /// The walk in which it was last seen as a provider.
+    pub(super) walk: u64,
     pub(super) allowed: TagSet,
     pub(super) wishes: Wishes,
     /// What its dependencies take over.
@@ -130,6 +140,11 @@ impl Default for PackageState {
             in_last_merge: false,
             in_this_merge: false,
             error: false,
+            provides_met: 0,
+            conditions_met: 0,
+            signalled: 0,
+            woken: 0,
+            walk: 0,
             allowed: TagSet::DEFAULT,
             wishes: Wishes::NONE,
             inheritable: Wishes::NONE,

@@ -27,6 +27,13 @@ macro_rules! key {
     };
 }
 
+impl NameId {
+    /// Whether it was handed out when there were this many already.
+    pub(super) fn is_from(self, length: usize) -> bool {
+        self.0 >= length
+    }
+}
+
 key!(
     /// A name of the graph: of a package, or of something provided, wanted or waited for.
     NameId
@@ -63,6 +70,15 @@ impl<K: Key, V> Table<K, V> {
         let key = K::new(self.rows.len());
         self.rows.push(value);
         key
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Takes the rows from this number on; their keys must not be used any more.
+    pub(super) fn truncate(&mut self, length: usize) -> Vec<V> {
+        self.rows.split_off(length.min(self.rows.len()))
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = K> + use<K, V> {

@@ -67,6 +67,15 @@ impl<'a> Tags<'a> {
         1_u128.checked_shl(number).map(TagSet).ok_or(TooManyTags)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.met.len()
+    }
+
+    /// Forgets the tags that were met after this many.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.met.truncate(length);
+    }
+
     /// The texts of a set, by number; `None` is the default.
     pub(super) fn texts(&self, set: TagSet) -> impl Iterator<Item = Option<&'a str>> {
         let all = std::iter::once(None).chain(self.met.iter().copied().map(Some));

@@ -12,6 +12,7 @@ mod demo;
 mod minirootfs;
 mod on_base;
 mod overlays;
+mod recorded;
 mod refusals;
 mod resolve;
 mod v3;
