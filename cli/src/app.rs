@@ -9,7 +9,7 @@ use crate::apk;
 use crate::commands::{
     cat, checkout, checksum, commit, completions, compose, config, diff, export, fsck, init,
     keygen, log, ls, man, prune, pull_local, refs, remote, reset, rev_parse, scripts, show, sign,
-    summary,
+    solve, summary, why,
 };
 use crate::console::Console;
 use crate::face::Face;
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Man(man::ManArgs),
     Scripts(scripts::ScriptsArgs),
     Sign(sign::SignArgs),
+    Solve(Box<solve::SolveArgs>),
+    Why(Box<why::WhyArgs>),
     /// Behave exactly as ostree, exit codes included
     #[command(name = "ostree")]
     AsOstree {
@@ -162,6 +164,8 @@ pub(crate) fn run(request: Request, face: Face) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(&args, &mut console),
         Command::Scripts(args) => scripts::run(&args, &mut console),
         Command::Sign(args) => sign::run(&args, &mut console),
+        Command::Solve(args) => solve::run(&args, &mut console),
+        Command::Why(args) => why::run(&args, globals.repo.as_deref(), &mut console),
     };
     // What was written before a failure is still data.
     let flushed = console.flush();

@@ -83,6 +83,8 @@ pub(crate) fn asked(args: &[OsString]) -> Option<Asked> {
     }
 }
 
+pub(crate) use session::machine;
+
 /// The names of the commands, for help and for shells.
 pub(crate) fn commands() -> impl Iterator<Item = &'static str> {
     APPLETS.iter().map(|applet| applet.name)

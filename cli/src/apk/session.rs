@@ -342,7 +342,7 @@ fn line_error(error: &RepositoryLineError) -> Option<String> {
 }
 
 /// The architecture of this machine, by Alpine's name.
-pub(super) fn machine() -> &'static str {
+pub(crate) fn machine() -> &'static str {
     match std::env::consts::ARCH {
         "arm" => "armv7",
         "powerpc64" => "ppc64le",

@@ -213,7 +213,7 @@ fn sentence(notice: &Notice) -> String {
     }
 }
 
-fn failure(error: ComposeError) -> Failure {
+pub(super) fn failure(error: ComposeError) -> Failure {
     let hint = error.hint();
     let failure = Failure::from(error);
     match hint {

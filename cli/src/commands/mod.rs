@@ -26,5 +26,8 @@ pub(crate) mod rev_parse;
 pub(crate) mod scripts;
 pub(crate) mod show;
 pub(crate) mod sign;
+pub(crate) mod solve;
+mod solving;
 pub(crate) mod summary;
 pub(crate) mod values;
+pub(crate) mod why;
