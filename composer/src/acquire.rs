@@ -50,7 +50,12 @@ pub fn acquire(
     }
 }
 
-fn place(record: &Record, repository: &Repository, arch: &str) -> Result<PathBuf, AcquireError> {
+/// Where the archive of a package is.
+pub fn place(
+    record: &Record,
+    repository: &Repository,
+    arch: &str,
+) -> Result<PathBuf, AcquireError> {
     let below_arch = "${arch}/${name}-${version}.apk";
     let beside = "${name}-${version}.apk";
     let usual = if repository.is_single_file() {

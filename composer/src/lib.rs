@@ -19,6 +19,7 @@ pub mod extract;
 pub mod foreign;
 pub mod import;
 pub mod indexing;
+pub mod install;
 pub mod inventory;
 pub mod layer;
 pub mod manifest;

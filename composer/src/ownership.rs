@@ -16,7 +16,7 @@
 //!
 //! What a directory has that several packages bring: [`crate::directories`].
 
-use apk_format::{Dependency, Dialect, InstalledPackage, Record};
+use apk_format::{Dependency, Dialect, DigestKind, InstalledPackage, Record};
 
 /// What is appended to the name of a file that goes beside a changed one.
 pub const NEW_SUFFIX: &str = ".apk-new";
@@ -83,6 +83,16 @@ pub fn rule(
 #[must_use]
 pub fn only_keeps_directory(dialect: Dialect, name: &str) -> bool {
     dialect == Dialect::Apk2 && name.len() > KEEP.len() && name.starts_with(KEEP)
+}
+
+/// How an installed package knows its files.
+#[must_use]
+pub fn digests_of(package: &InstalledPackage) -> DigestKind {
+    if package.flags.sha256 {
+        DigestKind::Sha256
+    } else {
+        DigestKind::Sha1
+    }
 }
 
 fn replaces(list: &[Dependency], other: &Record) -> bool {

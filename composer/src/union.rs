@@ -29,7 +29,7 @@ use crate::directories::{Access, claims};
 use crate::event::Notice;
 use crate::layer::{Layer, LayerEntry, LayerObject, title};
 use crate::ownership::{
-    NEW_SUFFIX, Newcomer, Placing, Ruling, only_keeps_directory, placing, rule,
+    NEW_SUFFIX, Newcomer, Placing, Ruling, digests_of, only_keeps_directory, placing, rule,
 };
 
 /// Directory in which changed files of the base are kept, and everything below it.
@@ -746,15 +746,6 @@ fn files_of(package: &InstalledPackage) -> impl Iterator<Item = (String, &Instal
             .iter()
             .map(move |file| (format!("{prefix}{}", file.name), file))
     })
-}
-
-/// How an installed package knows its files.
-fn digests_of(package: &InstalledPackage) -> DigestKind {
-    if package.flags.sha256 {
-        DigestKind::Sha256
-    } else {
-        DigestKind::Sha1
-    }
 }
 
 fn impossible(path: &str, package: &str, source: NameError) -> UnionError {

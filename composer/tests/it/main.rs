@@ -9,6 +9,7 @@
 
 mod composed;
 mod demo;
+mod install;
 mod minirootfs;
 mod on_base;
 mod overlays;

@@ -17,7 +17,7 @@ use crate::composed::{Found, Scratch, assert_text, content};
 const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
 
 /// Rebuilds the repository of a root file system; `None` where the material or the tools are not there.
-fn repack(shared: &Path, arch: &str, out: &Path) -> Option<PathBuf> {
+pub(crate) fn repack(shared: &Path, arch: &str, out: &Path) -> Option<PathBuf> {
     for tool in ["python3", "openssl"] {
         if Command::new(tool).arg("--version").output().is_err() {
             eprintln!("{tool} is not here: the real root file systems are not composed");
