@@ -102,8 +102,8 @@ pub(crate) fn read(args: &[OsString], root: &Command, rules: Rules) -> Result<Li
     let scope = Scope {
         root,
         command,
-        // Without a command ostree knows of no repository.
-        without_repo: unfinished && rules == Rules::Ostree,
+        // Without a command ostree knows of no repository, and neither does this one.
+        without_repo: rules == Rules::Ostree && (unfinished || path == ["checksum"]),
     };
     let mut reading = Reading::default();
     let outcome = reading.all(&rest, &scope).and_then(|()| {

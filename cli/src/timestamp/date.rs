@@ -206,15 +206,16 @@ impl Items {
         }
         self.time?;
         let minutes = match (digits.len(), rest.sign(':')) {
-            (1 | 2, true) => count * 60 + count.signum() * rest.digits()?.parse::<i64>().ok()?,
+            (1 | 2, true) => {
+                let minutes: i64 = rest.digits()?.parse().ok()?;
+                (count * 60).checked_add(count.signum() * minutes)?
+            }
             (1 | 2, false) => count * 60,
             (4, false) => count / 100 * 60 + count % 100,
             _ => return None,
         };
-        once(
-            &mut self.zone,
-            Offset::from_seconds(i32::try_from(minutes * 60).ok()?).ok()?,
-        )
+        let seconds = i32::try_from(minutes.checked_mul(60)?).ok()?;
+        once(&mut self.zone, Offset::from_seconds(seconds).ok()?)
     }
 
     fn number(&mut self, digits: &str, rest: &mut Tokens<'_>) -> Option<()> {

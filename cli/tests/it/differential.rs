@@ -103,6 +103,8 @@ impl World {
         self.dialects();
         self.pair.in_both(|dir| {
             fs::write(dir.join("skip"), "/size-1\n/nested\n").unwrap();
+            fs::write(dir.join("modes"), "=384 /size-1\n=0700 /nested\n").unwrap();
+            fs::write(dir.join("skipped"), "/size-1\n").unwrap();
             fs::write(dir.join("message"), "from a file\n\nwith lines\n").unwrap();
         });
         self.ask(&[
@@ -300,9 +302,18 @@ impl World {
                 "--fsync=false",
             ],
         ));
-        // With the former the real tool's table is nonsense; a stored tree that nothing changes counts one more here.
-        let is_odd = |arg: &String| arg == "--skip-if-unchanged" || arg.starts_with("--tree=ref=");
-        if !args.iter().any(is_odd) && self.random.chance(15) {
+        if self.random.chance(15) {
+            args.push(format!("--base={}", self.branch()));
+        }
+        args.extend(self.some(8, &["--statoverride=modes", "--skip-list=skipped"]));
+        // With this the real tool's table is nonsense; of stored trees among several it writes fewer again than we do.
+        let is_odd = |arg: &String| arg == "--skip-if-unchanged";
+        let trees = args
+            .iter()
+            .filter(|arg| arg.starts_with("--tree=") || arg.starts_with("--base="));
+        let is_stored = |arg: &String| arg.starts_with("--tree=ref=") || arg.starts_with("--base=");
+        let mixed = trees.count() > 1 && args.iter().any(is_stored);
+        if !mixed && !args.iter().any(is_odd) && self.random.chance(15) {
             args.push("--table-output".to_owned());
         }
         if self.branches.contains(&target) && self.random.chance(10) {
@@ -312,6 +323,36 @@ impl World {
         let answer = self.ask(&words)?;
         if answer.code == Some(0) && words.contains(&"-b") {
             self.branches.insert(target);
+        }
+        Ok(())
+    }
+
+    /// A commit whose directory goes with it.
+    fn consume(&mut self) -> Outcome {
+        self.pair.in_both(|dir| {
+            let _ = fs::remove_dir_all(dir.join("consumed"));
+            let copied = Command::new("cp")
+                .current_dir(dir)
+                .args(["-a", "t", "consumed"])
+                .status();
+            assert!(copied.unwrap().success());
+        });
+        let words = [
+            "commit",
+            "--repo=r",
+            "-b",
+            "main",
+            "--tree=dir=consumed",
+            "--consume",
+        ];
+        let answer = self.ask(&words)?;
+        if answer.code == Some(0) {
+            self.branches.insert("main".to_owned());
+            for dir in [self.pair.ours(), self.pair.theirs()] {
+                if dir.join("consumed").exists() {
+                    return Err(format!("{} is still there", dir.join("consumed").display()));
+                }
+            }
         }
         Ok(())
     }
@@ -441,7 +482,7 @@ impl World {
         let rev = self.rev();
         // An alias of a remote's ref leads nowhere in the real tool, and is refused here.
         let branch = self.branch().replace("rem:br", "main");
-        let commands: [(&[&str], bool); 22] = [
+        let commands: [(&[&str], bool); 30] = [
             (&["refs"], true),
             (&["refs", "--list"], true),
             (&["refs", "a"], true),
@@ -460,6 +501,17 @@ impl World {
             (&["config", "get", "core.mode"], false),
             (&["config", "set", "core.something", "a b"], false),
             (&["config", "get", "core.something"], false),
+            (&["remote", "add", "extra", "http://x/", "br"], false),
+            (
+                &["remote", "add", "--force", "--no-gpg-verify", "extra", "y"],
+                false,
+            ),
+            (&["remote", "list", "-u"], false),
+            (&["remote", "show-url", "extra"], false),
+            (&["remote", "delete", "--if-exists", "extra"], false),
+            (&["summary", "-u"], false),
+            (&["checksum", "t/size-1"], false),
+            (&["checksum", "nope"], false),
             (&["prune", "--no-prune", "--refs-only"], false),
             (&["prune"], false),
             (&["prune", "--refs-only"], false),
@@ -561,6 +613,10 @@ impl World {
     fn run(&mut self) -> Outcome {
         for step in 0..STEPS {
             match self.random.below(20) {
+                // In other modes its objects are the consumed files themselves, with owners and xattrs that do not count.
+                0 if step % 3 == 0 && matches!(&*self.mode, "archive" | "bare-user") => {
+                    self.consume()?
+                }
                 0..6 => self.commit()?,
                 6..10 => self.checkout()?,
                 10..15 => self.look()?,

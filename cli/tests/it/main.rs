@@ -35,6 +35,7 @@ mod glib_words;
 mod hostile;
 mod interrupted;
 mod json;
+mod odd_paths;
 mod pair;
 mod parent;
 mod payload;

@@ -96,7 +96,8 @@ pub fn resolve(source: &dyn DirTreeSource, root: Entry, path: &str) -> Result<En
 /// assert_eq!(names("/usr/bin"), ["usr", "bin"]);
 /// assert_eq!(names("/usr//bin"), ["bin"]);
 /// assert_eq!(names("/usr//"), [""; 0]);
-/// assert_eq!(names("//bin/"), ["", "bin", ""]);
+/// assert_eq!(names("//bin/"), ["", "bin", ""]); // which names nothing
+/// assert_eq!(names("///bin"), ["bin"]);
 /// ```
 #[must_use]
 pub fn names(path: &str) -> Vec<&str> {
@@ -110,10 +111,10 @@ pub fn names(path: &str) -> Vec<&str> {
             && !names.is_empty()
         {
             names.clear();
-            ahead = from_root;
-            if ahead.is_empty() {
+            if matches!(from_root, "" | "/") {
                 return names;
             }
+            ahead = from_root.strip_prefix('/').unwrap_or(from_root);
         }
         let Some((name, after)) = ahead.split_once('/') else {
             names.push(ahead);

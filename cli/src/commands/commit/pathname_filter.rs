@@ -1,7 +1,7 @@
 //! `--tar-pathname-filter=REGEX,REPLACEMENT`: other names for the entries of archives.
 //!
 //! The words are those of Perl and of GLib's `g_regex_replace`; the first comma divides them. Of Perl's syntax
-//! recursion, branch resets, `\Q…\E` and `\h` are missing here.
+//! recursion, `\g`, branch resets, `\Q…\E` and `\h` are missing here.
 //!
 //! | in the replacement | is |
 //! |---|---|
@@ -31,6 +31,11 @@ pub(crate) fn parse(filter: &str) -> Result<Renamer, Failure> {
     let (expression, replacement) = filter
         .split_once(',')
         .ok_or_else(|| Failure::usage("Missing ',' in --tar-pathname-filter"))?;
+    if recurses(expression) {
+        return Err(Failure::usage(
+            "--tar-pathname-filter: recursion and \\g in expressions are not in apk-ostree",
+        ));
+    }
     let regex = RegexBuilder::new(expression)
         .backtrack_limit(BACKTRACKS)
         .build()
@@ -46,6 +51,36 @@ pub(crate) fn parse(filter: &str) -> Result<Renamer, Failure> {
         ))
     })?;
     Ok(Renamer::new(move |name| replace(&regex, &pieces, name)))
+}
+
+/// Whether a group is called in an expression, which can take any amount of memory. The library also takes `\g1` for
+/// such a call, which in Perl is what the group has matched.
+fn recurses(expression: &str) -> bool {
+    let mut rest = expression;
+    while let Some(at) = rest.find(['\\', '(']) {
+        let (_, found) = rest.split_at(at);
+        let mut letters = found.chars();
+        letters.next();
+        if found.starts_with('\\') {
+            if letters.next() == Some('g') {
+                return true;
+            }
+            // Both letters are done with.
+            rest = letters.as_str();
+            continue;
+        }
+        rest = letters.as_str();
+        let is_call = |text: &str| {
+            let digits = text.trim_start_matches(['+', '-']);
+            text.starts_with(['R', '&'])
+                || text.starts_with("P>")
+                || digits.starts_with(|c: char| c.is_ascii_digit())
+        };
+        if rest.strip_prefix('?').is_some_and(is_call) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Replaces every match. Like GLib's, the search goes on where the last match ended, one character further if it began
@@ -277,6 +312,27 @@ mod tests {
     fn renamed(expression: &str, replacement: &str, name: &str) -> String {
         let regex = Regex::new(expression).unwrap();
         replace(&regex, &pieces(replacement).unwrap(), name).unwrap()
+    }
+
+    #[test]
+    fn groups_are_not_called() {
+        for calls in [
+            r"\g0*",
+            r"(a)\g<1>",
+            "(?R)",
+            "(a(?1))",
+            "(?&n)",
+            "(?P>n)",
+            "(?-1)",
+            "(?+1)",
+        ] {
+            assert!(recurses(calls), "{calls}");
+        }
+        for others in [
+            r"\\g", "(?i)a", "(?-i)a", "(?<n>a)", "(?P<n>a)", "(?=a)", "(a)(b)", "g",
+        ] {
+            assert!(!recurses(others), "{others}");
+        }
     }
 
     /// What `g_regex_replace` of GLib 2.74 gives; more is compared with the real tool in the tests of the command.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use ostree_store::SystemError;
+use ostree_store::checksum::{DirMetaId, DirTreeId};
 use ostree_store::repo::{Repo, Transaction};
 use ostree_store::tree::Tree;
 use ostree_store::tree::import_dir::{DirOptions, import_dir_with};
@@ -23,17 +24,58 @@ enum Source<'a> {
     Ref(&'a str),
 }
 
+/// Trees laid over each other.
+#[derive(Default)]
+pub(super) struct Assembled {
+    tree: Tree,
+    /// The dirtree that the root is, as long as nothing was put into it. ostree does not write it again then.
+    stored: Option<DirTreeId>,
+}
+
+impl Assembled {
+    /// Begins with a commit's tree.
+    fn stored(rev: &str, repo: &Repo) -> Result<Assembled, Failure> {
+        let commit = repo.commit(&repo.resolve(rev)?)?;
+        Ok(Assembled {
+            tree: Tree::load(repo, &commit.root_tree, commit.root_meta)?,
+            stored: Some(commit.root_tree),
+        })
+    }
+
+    /// Lays another tree over it.
+    fn overlay(&mut self, upper: Assembled, transaction: &Transaction<'_>) -> Result<(), Failure> {
+        let is_empty = |tree: &Tree| tree.files.is_empty() && tree.dirs.is_empty();
+        if is_empty(&self.tree) {
+            self.stored = upper.stored;
+        } else if !is_empty(&upper.tree) && self.stored != upper.stored {
+            self.stored = None;
+        }
+        Ok(self.tree.overlay(upper.tree, transaction)?)
+    }
+
+    /// Writes what is not written yet.
+    pub(super) fn write(
+        &self,
+        transaction: &Transaction<'_>,
+    ) -> Result<(DirTreeId, DirMetaId), Failure> {
+        match (self.stored, self.tree.meta) {
+            (Some(tree), Some(meta)) => Ok((tree, meta)),
+            _ => Ok(self.tree.write(transaction)?),
+        }
+    }
+}
+
 /// Lays everything that the command line names over each other, left to right.
 pub(super) fn assemble(
     args: &CommitArgs,
     changes: &Changes,
     transaction: &Transaction<'_>,
     options: &DirOptions<'_>,
-) -> Result<Tree, Failure> {
+) -> Result<Assembled, Failure> {
     let repo = transaction.repo();
-    let mut tree = match &args.base {
-        Some(rev) => stored(rev, repo)?,
-        None => Tree::default(),
+    let mut all = match &args.base {
+        Some(rev) => Assembled::stored(rev, repo)?,
+        None => Assembled::default(),
     };
     let sources: Result<Vec<Source<'_>>, Failure> = match args.tree.is_empty() {
         true => Ok(vec![Source::Dir(args.source())]),
@@ -45,20 +87,27 @@ pub(super) fn assemble(
         }
         match source {
             Source::Dir(path) => {
-                let upper = import_dir_with(path, &changes.modifier, options, transaction)?;
-                tree.overlay(upper, transaction)?;
+                let upper = Assembled {
+                    tree: import_dir_with(path, &changes.modifier, options, transaction)?,
+                    stored: None,
+                };
+                all.overlay(upper, transaction)?;
             }
-            Source::Tar(path) => tar(path, args, changes, &mut tree, transaction)?,
+            Source::Tar(path) => {
+                all.stored = None;
+                tar(path, args, changes, &mut all.tree, transaction)?;
+            }
             Source::Ref(rev) => {
-                let mut upper = stored(rev, repo)?;
+                let mut upper = Assembled::stored(rev, repo)?;
                 if changes.remakes {
-                    remake(&mut upper, &changes.modifier, transaction)?;
+                    upper.stored = None;
+                    remake(&mut upper.tree, &changes.modifier, transaction)?;
                 }
-                tree.overlay(upper, transaction)?;
+                all.overlay(upper, transaction)?;
             }
         }
     }
-    Ok(tree)
+    Ok(all)
 }
 
 fn parse(spec: &str) -> Result<Source<'_>, Failure> {
@@ -73,12 +122,6 @@ fn parse(spec: &str) -> Result<Source<'_>, Failure> {
             "Invalid tree type specification '{kind}'"
         ))),
     }
-}
-
-/// A commit's tree, nothing of it looked into yet.
-fn stored(rev: &str, repo: &Repo) -> Result<Tree, Failure> {
-    let commit = repo.commit(&repo.resolve(rev)?)?;
-    Ok(Tree::load(repo, &commit.root_tree, commit.root_meta)?)
 }
 
 fn tar(
