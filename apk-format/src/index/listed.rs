@@ -10,7 +10,7 @@ use crate::adb::value::Budget;
 use crate::dependency::{Dependency, Op, Provide};
 use crate::digest::Digest;
 use crate::index::text::Shared;
-use crate::index::{Atom, Atoms, IndexError, Record, Text, Uninstallable, low_16_bits};
+use crate::index::{Atom, Atoms, IndexError, Record, Text, Uninstallable, low_3_bits, low_16_bits};
 use crate::package::stored::{self, Atom as Stored};
 use crate::version::Version;
 
@@ -42,6 +42,7 @@ struct Listed {
     provides: Kept<Provide>,
     install_if: Kept<Dependency>,
     recommends: Kept<Dependency>,
+    layer: u8,
     tags: Vec<String>,
     uninstallable: Option<Uninstallable>,
     ignored: Vec<String>,
@@ -81,7 +82,7 @@ impl Listed {
         }
         let provider_priority = low_16_bits(view.provider_priority()?);
         let numbers = [view.installed_size()?, view.build_time()?];
-        view.layer()?;
+        let layer = low_3_bits(view.layer()?);
         let tags = stored::words(view.tags()?, "tags", budget)?;
         let mut malformed = Vec::new();
         let mut wanted = |list: List<'_>, key| wanted(list, key, budget, text, &mut malformed);
@@ -111,6 +112,7 @@ impl Listed {
             provides,
             install_if,
             recommends,
+            layer,
             tags,
             uninstallable: unread.map(|(_, atom)| Uninstallable::Dependency(atom)),
             ignored: Vec::new(),
@@ -162,6 +164,7 @@ impl Listed {
             provides: self.provides.into_atoms(text),
             install_if: self.install_if.into_atoms(text),
             recommends: self.recommends.into_atoms(text),
+            layer: self.layer,
             tags: self.tags,
             uninstallable: self.uninstallable,
             ignored: self.ignored,

@@ -41,7 +41,7 @@ pub use make::{IndexDraft, IndexDraftError};
 pub use older::OlderIndex;
 pub use place::PlaceError;
 pub use record::{Record, RecordError, RecordProblem, Uninstallable};
-pub(crate) use record::{atoms, decimal, low_16_bits, number};
+pub(crate) use record::{atoms, decimal, low_3_bits, low_16_bits, number};
 pub use text::Text;
 pub use write::{IndexWriteError, sign_v2};
 

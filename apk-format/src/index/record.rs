@@ -66,6 +66,8 @@ pub struct Record {
     pub install_if: Atoms<Dependency>,
     /// Packages that would go well with this one; in v3 indexes only, and apk does nothing with it.
     pub recommends: Atoms<Dependency>,
+    /// On which part of the system it is installed, 0 to 7; in v3 indexes only.
+    pub layer: u8,
     /// Words that say something of the package; in v3 indexes, and written into databases (`g`) only.
     pub tags: Vec<String>,
     /// Why the package may not be installed, though it is listed.
@@ -115,6 +117,7 @@ impl Record {
             provides: Atoms::default(),
             install_if: Atoms::default(),
             recommends: Atoms::default(),
+            layer: 0,
             tags: Vec::new(),
             uninstallable: None,
             ignored: Vec::new(),
@@ -387,6 +390,11 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 /// Priorities are kept in 16 bits by apk, whatever is written.
 pub(crate) fn low_16_bits(value: u64) -> u16 {
     u16::try_from(value & 0xffff).unwrap_or_default()
+}
+
+/// The layer is kept in 3 bits by apk.
+pub(crate) fn low_3_bits(value: u64) -> u8 {
+    u8::try_from(value & 7).unwrap_or_default()
 }
 
 #[cfg(test)]

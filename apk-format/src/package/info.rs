@@ -27,7 +27,7 @@
 
 use crate::dependency::{Dependency, Provide};
 use crate::digest::Digest;
-use crate::index::{Atoms, Record, Text, Uninstallable, decimal, low_16_bits};
+use crate::index::{Atoms, Record, Text, Uninstallable, decimal, low_3_bits, low_16_bits};
 use crate::version::Version;
 
 /// What a package says of itself. The names of the fields are those of `.PKGINFO`.
@@ -145,6 +145,7 @@ impl PackageInfo {
             provides: self.provides.into(),
             install_if: self.install_if.into(),
             recommends: self.recommends.into(),
+            layer: low_3_bits(self.layer),
             tags: self.tags,
             uninstallable: None,
             ignored: Vec::new(),

@@ -108,7 +108,7 @@ fn v3_repository(dir: &Path) {
     run(
         "mkpkg -I name:demo-tool -I version:2.0-r0 -I arch:x86_64 -I license:MIT -I origin:source \
         -I 'description:the newest tool' -I 'depends:so:libc.demo-x86_64.so.1 demo-zlib' \
-        -I 'provides:cmd:tool=2.0-r0 tool-abi=7' -I build-time:1700000001 \
+        -I 'provides:cmd:tool=2.0-r0 tool-abi=7' -I recommends:demo-extra -I layer:1 -I build-time:1700000001 \
         -I 'url:https://example.org/?a=b#c' -F files/tool -o v3repo/x86_64/demo-tool-2.0-r0.apk",
     );
     run(

@@ -347,7 +347,7 @@ impl Inventory {
         let optional = |text: &Option<Text>| text.clone().map(|text| Value::Text(text.into()));
         match field {
             F::Query | F::Error | F::PathTarget | F::Owner => None,
-            F::Hash | F::Recommends | F::Layer => None,
+            F::Hash => None,
             F::Package => Some(Value::Text(self.title(package))),
             F::Name => Some(Value::Text(record.name.to_string())),
             F::Version => text(record.version.as_str()),
@@ -365,6 +365,8 @@ impl Inventory {
             F::Depends => counted(&record.depends),
             F::Provides => counted(&record.provides),
             F::InstallIf => counted(&record.install_if),
+            F::Recommends => counted(&record.recommends),
+            F::Layer => number(record.layer.into()),
             F::Tags if !record.tags.is_empty() => counted(&record.tags),
             F::Repositories => Some(Value::Found(self.repositories_of(package))),
             F::DownloadUrl => self.download_url(package).map(Value::Text),

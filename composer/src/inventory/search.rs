@@ -284,6 +284,7 @@ impl Inventory {
             let dependencies = match field {
                 Field::Depends => record.depends.as_slice(),
                 Field::InstallIf => record.install_if.as_slice(),
+                Field::Recommends => record.recommends.as_slice(),
                 Field::Replaces => replaces.unwrap_or_default(),
                 Field::Provides => {
                     for provide in &record.provides {
@@ -603,6 +604,7 @@ impl Inventory {
                 Field::Origin => names.extend(record.origin.clone().map(String::from)),
                 Field::Depends => wanted(&record.depends),
                 Field::InstallIf => wanted(&record.install_if),
+                Field::Recommends => wanted(&record.recommends),
                 Field::Replaces => wanted(replaces.unwrap_or_default()),
                 Field::Provides => names.extend(record.provides.iter().map(|p| p.name.clone())),
                 Field::ReverseDepends if by_package => {
