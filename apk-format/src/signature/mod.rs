@@ -37,7 +37,7 @@ use crate::ustar::{Archive, ArchiveError, Header};
 
 pub use key::KeyId;
 use key::PublicKey;
-pub use private::{PrivateKey, SigningError};
+pub use private::{Curve, PrivateKey, SigningError};
 /// Where the random numbers of new keys come from.
 pub use rsa::rand_core;
 

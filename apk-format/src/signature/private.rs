@@ -2,16 +2,17 @@
 //!
 //! | PEM | is |
 //! |---|---|
-//! | `PRIVATE KEY` | RSA or EC (P-256, P-384) in PKCS#8 |
+//! | `PRIVATE KEY` | RSA or EC (P-256, P-384, P-521) in PKCS#8 |
 //! | `RSA PRIVATE KEY` | RSA in PKCS#1, as `openssl genrsa` and `abuild-keygen` write it |
 //! | `EC PRIVATE KEY` | EC in SEC1, as `openssl ecparam -genkey` writes it |
 //!
 //! All signatures are a function of the key and what is signed: RSA ones are by nature, for ECDSA the secret number is
-//! derived as in RFC 6979. RSA is not blinded: sign where nobody measures how long it takes.
+//! derived from both; as in RFC 6979, but for P-521 as [`Nonce`] says. RSA is not blinded: sign where nobody measures
+//! how long it takes.
 
 use std::fmt;
 
-use p256::ecdsa::signature::hazmat::PrehashSigner;
+use p256::ecdsa::signature::hazmat::{PrehashSigner, RandomizedPrehashSigner};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::rand_core::CryptoRngCore;
@@ -35,6 +36,18 @@ enum Kind {
     Rsa(Box<RsaPrivateKey>),
     P256(Box<p256::SecretKey>),
     P384(Box<p384::SecretKey>),
+    P521(Box<p521::SecretKey>),
+}
+
+/// A curve of EC keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// P-256, also known as secp256r1 and prime256v1.
+    P256,
+    /// P-384, also known as secp384r1.
+    P384,
+    /// P-521, also known as secp521r1.
+    P521,
 }
 
 impl PrivateKey {
@@ -70,6 +83,19 @@ impl PrivateKey {
         })
     }
 
+    /// Makes an EC key, which signs v3 files only. The random numbers are as for [`PrivateKey::generate_rsa`].
+    pub fn generate_ec(name: &str, curve: Curve, random: &mut impl CryptoRngCore) -> PrivateKey {
+        let kind = match curve {
+            Curve::P256 => Kind::P256(Box::new(p256::SecretKey::random(random))),
+            Curve::P384 => Kind::P384(Box::new(p384::SecretKey::random(random))),
+            Curve::P521 => Kind::P521(Box::new(p521::SecretKey::random(random))),
+        };
+        PrivateKey {
+            name: name.to_owned(),
+            kind,
+        }
+    }
+
     /// The name of its public key.
     pub fn name(&self) -> &str {
         &self.name
@@ -87,6 +113,7 @@ impl PrivateKey {
             Kind::Rsa(key) => RsaPublicKey::from(&**key).to_public_key_pem(ending),
             Kind::P256(key) => key.public_key().to_public_key_pem(ending),
             Kind::P384(key) => key.public_key().to_public_key_pem(ending),
+            Kind::P521(key) => key.public_key().to_public_key_pem(ending),
         };
         pem.map_err(|error| self.failed(&error))
     }
@@ -98,6 +125,7 @@ impl PrivateKey {
             Kind::Rsa(key) => key.to_pkcs8_pem(ending),
             Kind::P256(key) => key.to_pkcs8_pem(ending),
             Kind::P384(key) => key.to_pkcs8_pem(ending),
+            Kind::P521(key) => key.to_pkcs8_pem(ending),
         };
         let pem = pem.map_err(|error| self.failed(&error))?;
         Ok(pem.to_string())
@@ -140,6 +168,15 @@ impl PrivateKey {
                 let signature = signature.map_err(|error| self.failed(&error))?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
+            Kind::P521(key) => {
+                let secret = key.to_bytes();
+                let mut nonce = Nonce::of(&secret, digest);
+                let signature: Result<p521::ecdsa::Signature, _> =
+                    p521::ecdsa::SigningKey::from_bytes(&secret)
+                        .and_then(|key| key.sign_prehash_with_rng(&mut nonce, digest));
+                let signature = signature.map_err(|error| self.failed(&error))?;
+                Ok(signature.to_der().as_bytes().to_vec())
+            }
         }
     }
 
@@ -148,6 +185,7 @@ impl PrivateKey {
             Kind::Rsa(key) => PublicKey::Rsa(Box::new(RsaPublicKey::from(&**key))),
             Kind::P256(key) => PublicKey::P256(Box::new(key.public_key().into())),
             Kind::P384(key) => PublicKey::P384(Box::new(key.public_key().into())),
+            Kind::P521(key) => PublicKey::P521(Box::new(key.public_key())),
         }
     }
 
@@ -169,9 +207,9 @@ impl Kind {
         if let Some(key) = p384.or_else(|| p384::SecretKey::from_pkcs8_pem(text).ok()) {
             return Ok(Kind::P384(Box::new(key)));
         }
-        let p521 = p521::SecretKey::from_sec1_pem(text).is_ok();
-        if p521 || p521::SecretKey::from_pkcs8_pem(text).is_ok() {
-            return Err("it is an EC key on P-521, which is verified but does not sign".to_owned());
+        let p521 = p521::SecretKey::from_sec1_pem(text).ok();
+        if let Some(key) = p521.or_else(|| p521::SecretKey::from_pkcs8_pem(text).ok()) {
+            return Ok(Kind::P521(Box::new(key)));
         }
         let rsa = RsaPrivateKey::from_pkcs1_pem(text).ok();
         let key = match rsa {
@@ -182,6 +220,51 @@ impl Kind {
             return Err("it has more than 4096 bits, which no reader takes".to_owned());
         }
         Ok(Kind::Rsa(Box::new(key)))
+    }
+}
+
+/// Numbers that nobody can guess who does not know the key, and that are others for everything that is signed: SHA-512 of
+/// a counter, the key and the digest. With another nonce for every message ECDSA keeps its key secret.
+struct Nonce {
+    seed: Sha512,
+    counter: u64,
+}
+
+impl Nonce {
+    fn of(secret: &[u8], digest: &[u8]) -> Nonce {
+        let seed = Sha512::new_with_prefix(b"apk-ostree ECDSA nonce");
+        Nonce {
+            seed: seed.chain_update(secret).chain_update(digest),
+            counter: 0,
+        }
+    }
+}
+
+impl rsa::rand_core::CryptoRng for Nonce {}
+
+impl rsa::rand_core::RngCore for Nonce {
+    fn next_u32(&mut self) -> u32 {
+        rsa::rand_core::impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        rsa::rand_core::impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(64) {
+            let block = self.seed.clone().chain_update(self.counter.to_be_bytes());
+            self.counter += 1;
+            let block = block.finalize();
+            part.iter_mut()
+                .zip(&block)
+                .for_each(|(byte, new)| *byte = *new);
+        }
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
     }
 }
 

@@ -6,16 +6,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use apk_format::PrivateKey;
+use apk_format::signature::Curve;
 use apk_format::signature::rand_core::OsRng;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::console::Console;
 use crate::failure::Failure;
 
-/// Make an RSA key pair to sign packages and indexes with
+/// Make a key pair to sign packages and indexes with
 ///
 /// Writes NAME.rsa, which only its owner can read, and NAME.rsa.pub, which belongs into etc/apk/keys of systems that
-/// shall trust it. Nothing is overwritten.
+/// shall trust it. Nothing is overwritten. An EC key (NAME.ec, NAME.ec.pub) signs v3 packages and indexes only.
 #[derive(Args, Debug)]
 pub(crate) struct KeygenArgs {
     /// Name of the key, as in a path without its ending
@@ -24,6 +25,27 @@ pub(crate) struct KeygenArgs {
     /// Length of the key
     #[arg(long, value_name = "BITS", default_value_t = 4096, value_parser = clap::value_parser!(u16).range(2048..=4096))]
     bits: u16,
+    /// Make an EC key on this curve instead
+    #[arg(long, value_name = "CURVE", conflicts_with = "bits")]
+    ec: Option<CurveName>,
+}
+
+/// A curve on the command line.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum CurveName {
+    P256,
+    P384,
+    P521,
+}
+
+impl From<CurveName> for Curve {
+    fn from(name: CurveName) -> Curve {
+        match name {
+            CurveName::P256 => Curve::P256,
+            CurveName::P384 => Curve::P384,
+            CurveName::P521 => Curve::P521,
+        }
+    }
 }
 
 pub(crate) fn run(args: &KeygenArgs, console: &mut Console) -> Result<(), Failure> {
@@ -32,7 +54,10 @@ pub(crate) fn run(args: &KeygenArgs, console: &mut Console) -> Result<(), Failur
         path.push(ending);
         PathBuf::from(path)
     };
-    let (private, public) = (with(".rsa"), with(".rsa.pub"));
+    let (private, public) = match args.ec {
+        None => (with(".rsa"), with(".rsa.pub")),
+        Some(_) => (with(".ec"), with(".ec.pub")),
+    };
     for path in [&private, &public] {
         if fs::symlink_metadata(path).is_ok() {
             return Err(
@@ -42,7 +67,10 @@ pub(crate) fn run(args: &KeygenArgs, console: &mut Console) -> Result<(), Failur
         }
     }
     let name = public.file_name().unwrap_or_default().to_string_lossy();
-    let key = PrivateKey::generate_rsa(&name, args.bits.into(), &mut OsRng)?;
+    let key = match args.ec {
+        None => PrivateKey::generate_rsa(&name, args.bits.into(), &mut OsRng)?,
+        Some(curve) => PrivateKey::generate_ec(&name, curve.into(), &mut OsRng),
+    };
     write(&private, 0o600, &key.private_pem()?)?;
     if let Err(failure) = write(&public, 0o644, &key.public_pem()?) {
         let _ = fs::remove_file(&private); // half a pair is of no use

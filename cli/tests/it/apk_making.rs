@@ -175,3 +175,78 @@ fn keys_are_made_once_and_sign_what_both_tools_trust() {
         assert_eq!(apk.run_in(dir, question.split(' ')).code, Some(0));
     }
 }
+
+/// Keys of every kind, made here and by OpenSSL's like, sign v3 files that the real apk trusts.
+#[test]
+fn ec_keys_sign_what_apk_trusts() {
+    let dir = fixtures::scratch("making-ec");
+    let dir = dir.path();
+    repository(dir);
+    fs::create_dir(dir.join("keys")).unwrap();
+    fs::create_dir(dir.join("none")).unwrap();
+    for curve in ["p256", "p384", "p521"] {
+        let made = done(dir, &["keygen", curve, "--ec", curve]);
+        assert_eq!(made.stdout, format!("{curve}.ec\n{curve}.ec.pub\n"));
+        let private = dir.join(format!("{curve}.ec"));
+        let mode = fs::metadata(&private).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let public = format!("{curve}.ec.pub");
+        fs::rename(dir.join(&public), dir.join("keys").join(&public)).unwrap();
+        let package =
+            format!("mkpkg -I name:{curve} -I version:1 --sign-key {curve}.ec -o {curve}.apk");
+        assert_eq!(ours(dir, &package).code, Some(0));
+        let first = fs::read(dir.join(format!("{curve}.apk"))).unwrap();
+        assert_eq!(ours(dir, &package).code, Some(0));
+        // The same key and the same package make the same signature.
+        assert!(fs::read(dir.join(format!("{curve}.apk"))).unwrap() == first);
+        let unsigned = format!("mkpkg -I name:{curve} -I version:1 -o {curve}-later.apk");
+        assert_eq!(ours(dir, &unsigned).code, Some(0));
+        done(
+            dir,
+            &[
+                "sign",
+                &format!("{curve}-later.apk"),
+                "--key",
+                &format!("{curve}.ec"),
+            ],
+        );
+        let index = format!(
+            "mkndx --sign-key {curve}.ec -o {curve}.adb --allow-untrusted repo/x86_64/one-1-r0.apk"
+        );
+        assert_eq!(ours(dir, &index).code, Some(0));
+        for file in [
+            format!("{curve}.apk"),
+            format!("{curve}-later.apk"),
+            format!("{curve}.adb"),
+        ] {
+            let question =
+                |keys: &str| format!("--keys-dir {}/{keys} verify {file}", dir.display());
+            assert_eq!(ours(dir, &question("keys")).code, Some(0), "{file}");
+            assert_eq!(ours(dir, &question("none")).code, Some(1), "{file}");
+            if let Some(apk) = peer::apk3() {
+                let said = apk.run_in(dir, question("keys").split(' '));
+                assert_eq!(
+                    (said.code, said.stdout_text()),
+                    (Some(0), format!("{file}: OK\n"))
+                );
+                assert_eq!(apk.run_in(dir, question("none").split(' ')).code, Some(1));
+            }
+        }
+        // The real apk signs with the key, and we trust that.
+        if let Some(apk) = peer::apk3() {
+            let file = format!("{curve}-theirs.apk");
+            let pack =
+                format!("mkpkg -I name:{curve} -I version:1 --sign-key {curve}.ec -o {file}");
+            apk.run_in(dir, pack.split(' ')).success();
+            let question = format!("--keys-dir {}/keys verify {file}", dir.display());
+            assert_eq!(ours(dir, &question).code, Some(0), "{file}");
+        }
+    }
+    // v2 knows RSA alone.
+    let mut v2 = apk_ostree(dir);
+    v2.args(["sign", "repo/x86_64/APKINDEX.tar.gz", "--key", "p256.ec"]);
+    assert_eq!(Answer::of(v2).code, Some(1));
+    let mut both = apk_ostree(dir);
+    both.args(["keygen", "x", "--ec", "p256", "--bits", "2048"]);
+    assert_eq!(Answer::of(both).code, Some(2));
+}
