@@ -12,6 +12,7 @@ mod directory_order;
 mod dump;
 mod faults;
 mod fuzz_corpus;
+mod generated;
 mod hostile_v2;
 mod hostile_v3;
 mod index;
