@@ -35,7 +35,7 @@ pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<
     }
     let mut array = console.array();
     each(repo, newest, &mut |step| match step {
-        Step::Commit(id, commit) => array.push(&Shown::of(id, commit)?.record()),
+        Step::Commit(id, commit) => array.push(&Shown::of(id, *commit)?.record()),
         Step::CutOff => Ok(()),
     })?;
     array.finish()
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &LogArgs, repo: &Repo, console: &mut Console) -> Result<
 
 /// What is met on the way into the past.
 enum Step {
-    Commit(CommitId, Commit),
+    Commit(CommitId, Box<Commit>),
     /// The parent is not in the repository.
     CutOff,
 }
@@ -68,7 +68,7 @@ fn each(
         }
         let commit = repo.commit(&id)?;
         next = commit.parent;
-        told(Step::Commit(id, commit))?;
+        told(Step::Commit(id, Box::new(commit)))?;
     }
     Ok(())
 }
@@ -80,6 +80,6 @@ fn tell(args: &LogArgs, repo: &Repo, step: Step, console: &mut Console) -> Resul
     console.line(format_args!("commit {id}"))?;
     match args.raw {
         true => console.line(raw_text(repo, ObjectKind::Commit, id.checksum(), false)?),
-        false => console.data(format_args!("{}", Shown::of(id, commit)?)),
+        false => console.data(format_args!("{}", Shown::of(id, *commit)?)),
     }
 }

@@ -614,8 +614,8 @@ impl World {
         for step in 0..STEPS {
             match self.random.below(20) {
                 // In other modes its objects are the consumed files themselves, with owners and xattrs that do not count.
-                0 if step % 3 == 0 && matches!(&*self.mode, "archive" | "bare-user") => {
-                    self.consume()?
+                0 if step % 3 == 0 && matches!(self.mode, "archive" | "bare-user") => {
+                    self.consume()?;
                 }
                 0..6 => self.commit()?,
                 6..10 => self.checkout()?,
