@@ -308,7 +308,7 @@ impl Reading {
                 Rules::Ostree => most_operands(command),
                 Rules::Ours => usize::MAX,
             };
-            if !self.operands.is_empty() {
+            if most > 0 && !self.operands.is_empty() {
                 words.push("--".into());
                 words.extend(self.operands.into_iter().take(most));
             }
