@@ -12,6 +12,7 @@ pub mod audit;
 pub mod base;
 mod branch;
 pub mod catalog;
+pub mod changeset;
 pub mod database;
 pub mod directories;
 pub mod event;

@@ -13,6 +13,8 @@ pub(super) struct Applet {
     pub(super) queries: bool,
     /// Whether it takes the options of what makes files as well.
     pub(super) makes: bool,
+    /// Whether it takes the options of what changes a root as well.
+    pub(super) commits: bool,
     /// Whether empty operands are left out.
     pub(super) drops_empty: bool,
     /// What it looks at, unless options say otherwise.
@@ -32,6 +34,7 @@ impl Applet {
         options: &[],
         queries: false,
         makes: false,
+        commits: false,
         drops_empty: false,
         parts: Parts::NONE,
         prepare: |_| {},

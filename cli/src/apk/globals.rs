@@ -2,9 +2,9 @@
 //!
 //! | kind | options |
 //! |---|---|
-//! | used | allow-untrusted, arch, cache, cache-dir, force*, keys-dir, legacy-info, network, purge, quiet, repositories-file, repository, repository-config, root, verbose |
+//! | used | allow-untrusted, arch, cache, cache-dir, force*, interactive, keys-dir, legacy-info, network, preupgrade-depends, purge, quiet, repositories-file, repository, repository-config, root, root-tmpfs, verbose |
 //! | answered at once | help, print-arch, version |
-//! | true whatever they say, because nothing here writes to a root, runs a script or uses the network | cache-max-age, cache-packages, cache-predownload, check-certificate, interactive, logfile, preserve-env, pretty-print, preupgrade-depends, progress, root-tmpfs, sync, timeout, update-cache, wait |
+//! | true whatever they say, because nothing here writes to a root, runs a script or uses the network | cache-max-age, cache-packages, cache-predownload, check-certificate, logfile, preserve-env, pretty-print, progress, sync, timeout, update-cache, wait |
 //! | refused by name | progress-fd, uvol-manager |
 
 use super::options::{Opt, Said};
@@ -68,15 +68,23 @@ pub(super) struct Globals {
     pub(super) cache: bool,
     pub(super) cache_dir: Option<String>,
     pub(super) force_binary_stdout: bool,
+    pub(super) force_broken_world: bool,
+    pub(super) force_missing_repositories: bool,
+    pub(super) force_non_repository: bool,
     pub(super) force_overwrite: bool,
+    pub(super) interactive: bool,
     pub(super) keys_dir: Option<String>,
     pub(super) legacy_info: bool,
     pub(super) network: bool,
+    pub(super) preupgrade_depends: Vec<String>,
     pub(super) purge: bool,
     pub(super) repositories_file: Option<String>,
     pub(super) repositories: Vec<String>,
     pub(super) repository_configs: Vec<String>,
     pub(super) root: String,
+    pub(super) root_set: bool,
+    /// Whether what is installed lasts no longer than the memory it lies in, if that was said.
+    pub(super) root_tmpfs: Option<bool>,
 }
 
 impl Default for Globals {
@@ -87,15 +95,22 @@ impl Default for Globals {
             cache: true,
             cache_dir: None,
             force_binary_stdout: false,
+            force_broken_world: false,
+            force_missing_repositories: false,
+            force_non_repository: false,
             force_overwrite: false,
+            interactive: false,
             keys_dir: None,
             legacy_info: true,
             network: true,
+            preupgrade_depends: Vec::new(),
             purge: false,
             repositories_file: None,
             repositories: Vec::new(),
             repository_configs: Vec::new(),
             root: "/".to_owned(),
+            root_set: false,
+            root_tmpfs: None,
         }
     }
 }
@@ -130,14 +145,20 @@ impl Globals {
             "cache-dir" => self.cache_dir = Some(text()),
             "force" => {
                 self.force_binary_stdout = true;
+                self.force_non_repository = true;
                 self.force_overwrite = true;
             }
             "force-binary-stdout" => self.force_binary_stdout = true,
+            "force-broken-world" => self.force_broken_world = true,
+            "force-missing-repositories" => self.force_missing_repositories = true,
+            "force-non-repository" => self.force_non_repository = true,
             "force-overwrite" => self.force_overwrite = true,
             "help" => return Next::Help,
+            "interactive" => self.interactive = said.is_yes(),
             "keys-dir" => self.keys_dir = Some(text()),
             "legacy-info" => self.legacy_info = said.is_yes(),
             "network" => self.network = said.is_yes(),
+            "preupgrade-depends" => self.preupgrade_depends.push(text()),
             "print-arch" => return Next::Arch,
             "progress-fd" | "uvol-manager" => return Next::Missing,
             "purge" => self.purge = said.is_yes(),
@@ -145,7 +166,11 @@ impl Globals {
             "repositories-file" => self.repositories_file = Some(text()),
             "repository" => self.repositories.push(text()),
             "repository-config" => self.repository_configs.push(text()),
-            "root" => self.root = text(),
+            "root" => {
+                self.root = text();
+                self.root_set = true;
+            }
+            "root-tmpfs" => self.root_tmpfs = (*said != Said::Auto).then(|| said.is_yes()),
             "verbose" => return Next::Louder,
             "version" => return Next::Version,
             _ => {} // the third row of the table above

@@ -24,13 +24,17 @@
 
 mod adbdump;
 mod adbsign;
+mod add;
 mod applet;
 mod audit;
+mod changes;
 mod config;
 mod convndx;
+mod del;
 mod dot;
 mod extract;
 mod fetch;
+mod fix;
 mod generation;
 mod globals;
 mod index;
@@ -47,6 +51,7 @@ mod query;
 mod search;
 mod serialize;
 mod session;
+mod upgrade;
 mod verify;
 mod version;
 
@@ -117,11 +122,14 @@ const FAILURE: u8 = 99;
 const APPLETS: &[Applet] = &[
     adbdump::APPLET,
     adbsign::APPLET,
+    add::APPLET,
     audit::APPLET,
     convndx::APPLET,
+    del::APPLET,
     dot::APPLET,
     extract::APPLET,
     fetch::APPLET,
+    fix::APPLET,
     index::APPLET,
     info::APPLET,
     list::APPLET,
@@ -131,14 +139,13 @@ const APPLETS: &[Applet] = &[
     policy::APPLET,
     query::APPLET,
     search::APPLET,
+    upgrade::APPLET,
     verify::APPLET,
     version::APPLET,
 ];
 
 /// The commands of apk-tools 3.0.6 that are not here.
-const MISSING: &[&str] = &[
-    "adbgen", "add", "cache", "convdb", "del", "fix", "stats", "update", "upgrade",
-];
+const MISSING: &[&str] = &["adbgen", "cache", "convdb", "stats", "update"];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {
     let applet = find_applet(&words);
@@ -149,6 +156,7 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
     let options = applet.map_or(&[][..], |applet| applet.options);
     let shared = match applet {
         Some(applet) if applet.queries => query::OPTIONS,
+        Some(applet) if applet.commits => changes::OPTIONS,
         Some(applet) if applet.makes => generation::OPTIONS,
         _ => &[],
     };
@@ -210,6 +218,7 @@ fn apply(session: &mut Session, applet: Option<&Applet>, setting: Setting) -> Re
             session.own.push((name, said.clone()));
             applet.is_none_or(|applet| (applet.set)(session, name, &said))
         }
+        _ if applet.is_some_and(|applet| applet.commits) => changes::set(session, name, &said),
         _ if applet.is_some_and(|applet| applet.makes) => generation::set(session, name, &said),
         _ => query::set(session, name, &said),
     };
@@ -293,6 +302,9 @@ fn help(session: &mut Session, applet: Option<&Applet>) {
             usage(out, "Options of the command", applet.options);
             if applet.queries {
                 usage(out, "Options of queries", query::OPTIONS);
+            }
+            if applet.commits {
+                usage(out, "Options of what changes a root", changes::OPTIONS);
             }
             if applet.makes {
                 usage(out, "Options of what makes files", generation::OPTIONS);

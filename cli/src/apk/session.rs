@@ -89,6 +89,10 @@ pub(super) struct Session {
     pub(super) ended: Option<Code>,
     /// The command's own options, in order.
     pub(super) own: Vec<(&'static str, Said)>,
+    /// Whether changes of the root are only told.
+    pub(super) simulate: bool,
+    /// Whether a root without a database is an empty system.
+    pub(super) makes_database: bool,
     pub(super) root: Option<Root>,
     pub(super) inventory: Inventory,
 }
@@ -107,6 +111,8 @@ impl Session {
             help_code: 0,
             ended: None,
             own: Vec::new(),
+            simulate: false,
+            makes_database: false,
             root: None,
             inventory: Inventory::default(),
         }
@@ -142,6 +148,9 @@ impl Session {
             self.out.error(format_args!("Unable to open root: {words}"));
             FAILED
         })?;
+        if self.makes_database && !root.has_dir("lib/apk/db").unwrap_or(false) {
+            (self.parts.installed, self.parts.scripts, self.parts.world) = (false, false, false);
+        }
         if self.parts.any() {
             let opened = open::open(&root, &self.opening());
             match opened {
@@ -305,11 +314,18 @@ impl Session {
                 ));
                 FAILED
             }
-            SearchError::Resolve(ResolveError::Unsatisfiable(reasons)) => {
+            SearchError::Resolve(error) => self.explain_unsolved(error),
+        }
+    }
+
+    /// Tells why a request has no solution.
+    pub(super) fn explain_unsolved(&mut self, error: &ResolveError) -> Code {
+        match error {
+            ResolveError::Unsatisfiable(reasons) => {
                 self.out.error(reasons);
                 Code::try_from(reasons.errors).unwrap_or(FAILED)
             }
-            SearchError::Resolve(ResolveError::UnknownTags(dependencies)) => {
+            ResolveError::UnknownTags(dependencies) => {
                 for dependency in dependencies {
                     let tag = dependency.tag.as_deref().unwrap_or_default();
                     let name = &dependency.name;
@@ -319,7 +335,7 @@ impl Session {
                 }
                 FAILED
             }
-            SearchError::Resolve(error) => {
+            error => {
                 self.out.error(phrases::chain(error));
                 FAILED
             }

@@ -310,6 +310,11 @@ const SESSIONS: &[Session] = &[
     ("mkndx", "-p root", include_str!("apk/mkndx.txt")),
     ("mkpkg", "-p names", include_str!("apk/mkpkg.txt")),
     ("adbsign", "-p root", include_str!("apk/adbsign.txt")),
+    (
+        "changes",
+        "-p root -X more",
+        include_str!("apk/changes.txt"),
+    ),
     ("convndx", "-p root", include_str!("apk/convndx.txt")),
     (
         "repositories",

@@ -50,6 +50,7 @@ pub struct Inventory {
     by_identity: HashMap<Vec<u8>, PackageId>,
     tags: Vec<String>,
     order: Vec<NameId>,
+    pub(crate) given: Vec<crate::changeset::Given>,
 }
 
 /// What is wrong with some index or database, though it can be used.
@@ -244,7 +245,7 @@ impl Inventory {
         }
     }
 
-    fn add(&mut self, record: Record) -> PackageId {
+    pub(crate) fn add(&mut self, record: Record) -> PackageId {
         let id = PackageId(self.packages.len());
         if let Some(known) = self.by_identity.get(&key(&record.identity)) {
             return *known;
@@ -315,6 +316,28 @@ impl Inventory {
                 .iter()
                 .any(|provide| provide.version.as_ref().is_some_and(|v| !v.is_valid()));
         faults.unusable_packages |= record.uninstallable.is_some();
+    }
+
+    /// The package with this identity.
+    #[must_use]
+    pub fn identified(&self, identity: &Digest) -> Option<PackageId> {
+        self.by_identity.get(&key(identity)).copied()
+    }
+
+    /// How many directories and files the installed packages have; a directory of several counts once,
+    /// and those above it count too.
+    #[must_use]
+    pub fn extent(&self) -> (usize, usize) {
+        let mut dirs = std::collections::HashSet::new();
+        let mut files = 0;
+        for dir in self.packages().flat_map(|package| self.dirs(package)) {
+            let mut path = dir.path.as_str();
+            while dirs.insert(path) {
+                path = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            }
+            files += dir.files.len();
+        }
+        (dirs.len(), files)
     }
 
     /// The name with this text.

@@ -385,6 +385,14 @@ impl Inventory {
                 .collect(),
             installed: installed.collect(),
             architectures: self.architectures.iter().map(String::as_str).collect(),
+            given: self
+                .given
+                .iter()
+                .map(|given| resolve::Given {
+                    record: &self[given.package].record,
+                    file: given.file.is_some(),
+                })
+                .collect(),
             ..Universe::default()
         }
     }

@@ -99,7 +99,7 @@ impl fmt::Display for Unsatisfiable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unable to select packages:")?;
         if self.complaints.is_empty() {
-            f.write_str("\n  Huh? Error reporter did not find the broken constraints.")?;
+            f.write_str("\nHuh? Error reporter did not find the broken constraints.")?;
         }
         for complaint in &self.complaints {
             write!(f, "\n{complaint}")?;

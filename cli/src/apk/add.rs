@@ -1,0 +1,208 @@
+//! `apk add`: wants packages, or package files, or both under a name of their own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use apk_format::{
+    Constraint, Dependency, Digest, Op, Package, PackageError, Record, SignatureError, Trust,
+    Version,
+};
+use composer::resolve::{Operation, Preference};
+use rustix::fs::{FsWord, statfs};
+
+use super::applet::Applet;
+use super::changes::{self, refuse_real};
+use super::options::{Opt, Said};
+use super::phrases;
+use super::session::{Code, FAILED, Parts, Session};
+
+pub(super) const APPLET: Applet = Applet {
+    name: "add",
+    options: &[
+        Opt::flag("initdb"),
+        Opt::flag("latest").short("l"),
+        Opt::flag("no-chown"),
+        Opt::flag("upgrade").short("u"),
+        Opt::flag("usermode"),
+        Opt::value("virtual").short("t"),
+    ],
+    commits: true,
+    drops_empty: true,
+    parts: Parts::ALL,
+    set,
+    run,
+    ..Applet::NONE
+};
+
+/// A database that is to be made is not read, unless it is there already.
+fn set(session: &mut Session, name: &'static str, _: &Said) -> bool {
+    session.makes_database |= name == "initdb";
+    true
+}
+
+fn run(session: &mut Session, operands: &[String]) -> Code {
+    match plan(session, operands) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
+    refuse_real(session, "add")?;
+    let bundle = match session.value("virtual").map(str::to_owned) {
+        Some(spec) => Some(bundle(session, &spec, operands.is_empty())?),
+        None => None,
+    };
+    let mut wanted = Vec::new();
+    for operand in operands {
+        wanted.push(read(session, operand, bundle.is_some())?);
+    }
+    if let Some((name, version)) = bundle {
+        let record = bundled(&name, &version, std::mem::take(&mut wanted));
+        session.inventory.give(record, None);
+        wanted.push(Dependency {
+            constraint: Constraint::Version {
+                op: Op::EQUAL,
+                version,
+            },
+            ..Dependency::any(&name)
+        });
+    }
+    let preference = match (session.has("upgrade"), session.has("latest")) {
+        (false, false) => Preference::Installed,
+        (true, false) => Preference::Upgrade,
+        (_, true) => Preference::Latest,
+    };
+    let operation = Operation::Add {
+        wanted: &wanted,
+        preference,
+    };
+    Ok(changes::commit(session, operation))
+}
+
+/// One operand as a dependency. A file with a dot in its name is a package of its own.
+fn read(session: &mut Session, operand: &str, within: bool) -> Result<Dependency, Code> {
+    if operand.contains('.') && Path::new(operand).exists() {
+        return file(session, operand);
+    }
+    let parsed = if within {
+        Dependency::parse_untagged(operand)
+    } else {
+        Dependency::parse(operand)
+    };
+    parsed.map_err(|_| {
+        let (kind, format) = if within {
+            ("package", "name([<>~=]version)")
+        } else {
+            ("world", "name(@tag)([<>~=]version)")
+        };
+        session.out.error(format_args!(
+            "'{operand}' is not a valid {kind} dependency, format is {format}"
+        ));
+        FAILED
+    })
+}
+
+fn file(session: &mut Session, path: &str) -> Result<Dependency, Code> {
+    check_lasting(session)?;
+    match record_of(path, &session.keys(), session.trust()) {
+        Ok(record) => {
+            let wanted = Dependency {
+                constraint: Constraint::Identity(record.identity.clone()),
+                ..Dependency::any(&record.name)
+            };
+            session.inventory.give(record, Some(PathBuf::from(path)));
+            Ok(wanted)
+        }
+        Err(words) => {
+            session.out.error(format_args!("{path}: {words}"));
+            Err(FAILED)
+        }
+    }
+}
+
+fn record_of(path: &str, keys: &apk_format::KeyRing, trust: Trust) -> Result<Record, String> {
+    let file = File::open(path).map_err(|error| phrases::system(&error))?;
+    let size = file.metadata().map_or(0, |about| about.len());
+    let opened = |error: PackageError| phrases::package(&error);
+    let package = Package::open(file).map_err(opened)?;
+    let trusted = package.verify_signature(keys, trust);
+    trusted.map_err(|error: SignatureError| phrases::signature(&error).to_owned())?;
+    Ok(package.info().to_record(package.identity(), size))
+}
+
+/// Name and version of the package that holds the operands.
+fn bundle(session: &mut Session, spec: &str, empty: bool) -> Result<(String, Version), Code> {
+    let bad = |session: &mut Session| {
+        session
+            .out
+            .error(format_args!("{spec}: bad package specifier"));
+        FAILED
+    };
+    let wanted = match Dependency::parse(spec) {
+        Ok(wanted) if !wanted.conflict => wanted,
+        _ => return Err(bad(session)),
+    };
+    if !wanted.name.starts_with('.') {
+        check_lasting(session)?;
+    }
+    let version = match wanted.constraint {
+        Constraint::Any => Version::lenient(&now()),
+        Constraint::Version {
+            op: Op::EQUAL,
+            version,
+        } => version,
+        _ => return Err(bad(session)),
+    };
+    if empty {
+        session.out.warning("creating empty virtual package");
+    }
+    Ok((wanted.name, version))
+}
+
+/// The time, as such packages have it for a version.
+fn now() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    now.strftime("%Y%m%d.%H%M%S").to_string()
+}
+
+fn bundled(name: &str, version: &Version, depends: Vec<Dependency>) -> Record {
+    let mut seed = std::process::id().to_le_bytes().to_vec();
+    seed.extend_from_slice(name.as_bytes());
+    seed.push(0);
+    seed.extend_from_slice(version.as_str().as_bytes());
+    let mut record = Record::new(Digest::sha1(&seed), name, version.clone());
+    record.description = "virtual meta package".into();
+    record.arch = Some("noarch".into());
+    record.depends = depends.into();
+    record
+}
+
+/// What no repository has must not get lost with the memory that the root lies in.
+fn check_lasting(session: &mut Session) -> Result<(), Code> {
+    let globals = &session.globals;
+    let lasting = globals.force_non_repository
+        || keeps_packages(session)
+        || !globals
+            .root_tmpfs
+            .unwrap_or_else(|| is_in_memory(&globals.root));
+    if lasting {
+        return Ok(());
+    }
+    session.out.error(
+        "You tried to add a non-repository package to system, but it would be lost on next reboot. \
+         Enable package caching (apk cache --help) or use --force-non-repository if you know what you are doing.",
+    );
+    Err(FAILED)
+}
+
+/// Whether there is a cache that keeps packages.
+fn keeps_packages(session: &Session) -> bool {
+    let root = session.root.as_ref();
+    session.globals.cache && root.is_some_and(|root| root.has_dir("etc/apk/cache").unwrap_or(false))
+}
+
+fn is_in_memory(path: &str) -> bool {
+    const TMPFS: FsWord = 0x0102_1994;
+    const RAMFS: FsWord = 0x8584_58f6;
+    statfs(path).is_ok_and(|found| found.f_type == TMPFS || found.f_type == RAMFS)
+}
