@@ -1,4 +1,4 @@
-//! Broken and hostile ADB files: an error, soon, and without much memory; and every change of a signed file is found.
+//! Broken and hostile ADB files: an error, soon, and without much memory.
 
 use std::io::{self, Read};
 
@@ -62,60 +62,6 @@ fn everything(bytes: &[u8]) {
     if let Ok(package) = Package::open(bytes) {
         let _ = IndexDraft::new().add(&package, 1);
         let _ = apk_format::adb::unique_id(bytes);
-    }
-}
-
-/// The file with one bit changed, for each of some bits of every byte: all of them, or every fourth.
-fn flips(bytes: &[u8], every: usize) -> impl Iterator<Item = (usize, Vec<u8>)> {
-    let bits = (0..bytes.len() * 8).filter(move |bit| (bit % 8 + bit / 8) % every == 0);
-    bits.map(|bit| {
-        let mut changed = bytes.to_vec();
-        changed[bit / 8] ^= 1 << (bit % 8);
-        (bit, changed)
-    })
-}
-
-#[test]
-fn one_flipped_bit_in_a_signed_package_is_found() {
-    let (bytes, keys) = (sample("x86_64/hello-1.0-r0.apk"), keys());
-    assert_eq!(read(&bytes, &keys, Trust::Required), Ok(11));
-    for (bit, changed) in flips(&bytes, 4) {
-        let result = read(&changed, &keys, Trust::Required);
-        assert!(result.is_err(), "bit {} of byte {}", bit % 8, bit / 8);
-    }
-}
-
-#[test]
-fn one_flipped_bit_in_a_signed_index_is_found() {
-    let (bytes, keys) = (sample("x86_64/Packages.adb"), keys());
-    assert!(Index::read(&bytes[..], &keys, Trust::Required).is_ok());
-    for (bit, changed) in flips(&bytes, 2) {
-        let result = Index::read(&changed[..], &keys, Trust::Required);
-        assert!(result.is_err(), "bit {} of byte {}", bit % 8, bit / 8);
-    }
-}
-
-/// A few bits of a compressed stream mean nothing, such as the level in the header and those behind its end. Whatever
-/// passes is the same file.
-#[test]
-fn one_flipped_bit_in_a_compressed_package_changes_nothing_or_is_found() {
-    let keys = keys();
-    for name in ["hello-deflate6.apk", "x86_64/plain3-2.0-r1.apk"] {
-        let bytes = sample(name);
-        let plain = |bytes: &[u8]| resign(bytes, Vec::new(), Some(Compression::None), &[], false);
-        let original = plain(&bytes).unwrap();
-        let mut passed = 0;
-        for (bit, changed) in flips(&bytes, 4) {
-            if read(&changed, &keys, Trust::Required).is_ok() {
-                assert!(
-                    plain(&changed).unwrap() == original,
-                    "{name}: byte {}",
-                    bit / 8
-                );
-                passed += 1;
-            }
-        }
-        assert!(passed < 50, "{passed} flips pass in {name}");
     }
 }
 

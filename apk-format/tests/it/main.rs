@@ -11,6 +11,7 @@
 mod directory_order;
 mod dump;
 mod faults;
+mod flipped_bits;
 mod fuzz_corpus;
 mod generated;
 mod hostile_v2;
