@@ -1,7 +1,7 @@
 //! `sign`: signatures for indexes and packages, in place.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -38,10 +38,23 @@ pub(crate) fn run(args: &SignArgs, _: &mut Console) -> Result<(), Failure> {
 }
 
 fn sign(path: &Path, key: &PrivateKey) -> Result<(), Failure> {
-    let bytes = fs::read(path)?;
-    if bytes.starts_with(b"ADB") {
-        let keys = std::slice::from_ref(key);
-        return replace(path, &resign(&*bytes, Vec::new(), None, keys, false)?);
+    let mut file = File::open(path)?;
+    let mut magic = Vec::new();
+    (&file).take(3).read_to_end(&mut magic)?;
+    file.rewind()?;
+    if magic == b"ADB" {
+        // Packages may be of any size: the contents of their files go through, and are not held.
+        return replace(path, |beside| {
+            let (keys, output) = (std::slice::from_ref(key), BufWriter::new(beside));
+            let mut output = resign(BufReader::new(file), output, None, keys, false)?;
+            Ok(output.flush()?)
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(V2_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > V2_LIMIT {
+        let limit = format!("this is larger than any v2 index, which has at most {V2_LIMIT} bytes");
+        return Err(Failure::new(limit));
     }
     // Packages of v2 are signed when they are made: what is signed is a part of them.
     match Index::read(&*bytes, &KeyRing::new(), Trust::Required) {
@@ -59,27 +72,32 @@ fn sign(path: &Path, key: &PrivateKey) -> Result<(), Failure> {
                 .hint("v2 packages are signed when they are built"));
         }
     }
-    replace(path, &sign_v2(&bytes, key, Algorithm::Rsa)?)
+    let signed = sign_v2(&bytes, key, Algorithm::Rsa)?;
+    replace(path, |mut beside| Ok(beside.write_all(&signed)?))
 }
 
-/// Puts a file in the place of another, with its permissions, when it is whole.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Puts what is written in the place of a file, with its permissions, when it is whole.
+fn replace(path: &Path, write: impl FnOnce(&File) -> Result<(), Failure>) -> Result<(), Failure> {
     let mode = fs::metadata(path)?.permissions().mode();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".apk-ostree.{}.{name}", std::process::id()));
     let mut options = OpenOptions::new();
-    let mut file: File = options
+    let file: File = options
         .write(true)
         .create_new(true)
         .mode(mode & 0o777)
         .open(&beside)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode & 0o777)))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
+    let finish = || {
+        file.set_permissions(fs::Permissions::from_mode(mode & 0o777))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&beside, path))
+    };
+    let written = write(&file).and_then(|()| Ok(finish()?));
     if written.is_err() {
         let _ = fs::remove_file(&beside); // what is left over harms nobody
     }
-    Ok(written?)
+    written
 }
+
+/// The largest index of Alpine has some 3 MB. One is held in memory, because its signature goes before it.
+const V2_LIMIT: u64 = 64 << 20;

@@ -9,6 +9,7 @@
 mod apk;
 mod apk_audit;
 mod apk_extract;
+mod apk_extract_hostile;
 mod apk_making;
 mod apk_options;
 mod apk_packing;
