@@ -10,9 +10,10 @@ use apk_format::adb::dump::{Format, dump};
 use apk_format::adb::file::resign;
 use apk_format::database::{ProtectedPaths, RepositoryReader, local_path};
 use apk_format::dependency::{split, split_name_version};
+use apk_format::glob::{is_glob, matches, matches_case, matches_path};
 use apk_format::{
-    Dependency, Dialect, EntryKind, Index, IndexDraft, InstalledDb, KeyRing, Package, PackageInfo,
-    Provide, ScriptArchive, Triggers, Trust, Version, World,
+    Algorithm, Dependency, Dialect, EntryKind, Index, IndexDraft, InstalledDb, KeyRing, Package,
+    PackageInfo, PrivateKey, Provide, ScriptArchive, Triggers, Trust, Version, World,
 };
 
 /// A target: its name, which is that of its corpus, and what it does.
@@ -23,8 +24,10 @@ pub const TARGETS: &[Target] = &[
     ("adb", adb),
     ("archive", archive),
     ("dependency", dependency),
+    ("glob", glob),
     ("index", index),
     ("installed", installed),
+    ("keys", keys),
     ("package", package),
     ("pkginfo", pkginfo),
     ("protected", protected),
@@ -298,4 +301,63 @@ pub fn dependency(bytes: &[u8]) {
     }
     let _ = (split(text), split_name_version(text));
     let _ = Dependency::parse_list(text);
+}
+
+/// Public and private keys in PEM, and DER that is put into PEM here: a public key that is taken has an id, and a
+/// private one signs what its public half verifies.
+pub fn keys(bytes: &[u8]) {
+    let mut ring = KeyRing::new();
+    for label in [
+        "PUBLIC KEY",
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+    ] {
+        let pem = match bytes.strip_prefix(b"-----") {
+            Some(_) => bytes.to_vec(),
+            None => armour(label, bytes),
+        };
+        if ring.add("k", &pem).is_ok() {
+            assert!(ring.id("k").is_some());
+        }
+        if let Ok(key) = PrivateKey::from_pem("k", &pem) {
+            let _ = key.sign(Algorithm::Rsa, b"text");
+        }
+    }
+}
+
+/// Lines of 64 characters of base64 between two that say what it is.
+fn armour(label: &str, der: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = format!("-----BEGIN {label}-----\n").into_bytes();
+    for line in der.chunks(48) {
+        for three in line.chunks(3) {
+            let word = three
+                .iter()
+                .fold(0, |word, byte| word << 8 | usize::from(*byte));
+            let word = word << (8 * (3 - three.len()));
+            let digits = (0..4).map(|at| match at <= three.len() {
+                true => DIGITS[word >> (18 - 6 * at) & 63],
+                false => b'=',
+            });
+            text.extend(digits);
+        }
+        text.push(b'\n');
+    }
+    text.extend(format!("-----END {label}-----\n").into_bytes());
+    text
+}
+
+/// A glob and, after the first line break, a text. What has no special character matches itself alone.
+pub fn glob(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    let (glob, text) = text.split_once('\n').unwrap_or((text, text));
+    let plain = !is_glob(glob) && !glob.contains(['[', '\\']);
+    if matches_case(glob, text) {
+        assert!(matches(glob, text));
+        assert!(!plain || glob == text);
+    }
+    let _ = matches_path(glob, text);
 }
