@@ -22,13 +22,13 @@ use fixtures::seed::Random;
 const RECORDED: &str = "recorded/generated.tsv";
 const HEADER: &str =
     "format\tseed\tpackage\tindex\tprogram\tverify\tverify-index\tadd\tinstalled\n";
-const SEEDS: std::ops::Range<u64> = 1..13;
+const SEEDS: std::ops::Range<usize> = 1..13;
 const EPOCH: u64 = 1_700_000_000;
 
 /// A package, the index of it, and where they belong in a repository.
 struct Made {
     format: &'static str,
-    seed: u64,
+    seed: usize,
     package: Vec<u8>,
     index: Vec<u8>,
 }
@@ -53,11 +53,11 @@ fn key(name: &str) -> PrivateKey {
     PrivateKey::from_pem(&format!("{name}.pub"), &pem).unwrap()
 }
 
-fn v2(seed: u64) -> Made {
+fn v2(seed: usize) -> Made {
     let (draft, contents) = draft(seed, Digest::sha1);
     let key = key("sample-rsa.key");
     let algorithms = [Algorithm::Rsa, Algorithm::Rsa256, Algorithm::Rsa512];
-    let algorithm = algorithms[seed as usize % 3];
+    let algorithm = algorithms[seed % 3];
     let spool = Cursor::new(Vec::new());
     let mut content = |entry: &Entry| -> std::io::Result<Box<dyn std::io::Read>> {
         Ok(Box::new(Cursor::new(contents[&entry.path].clone())))
@@ -82,12 +82,11 @@ fn v2(seed: u64) -> Made {
     }
 }
 
-fn v3(seed: u64) -> Made {
+fn v3(seed: usize) -> Made {
     let (mut draft, contents) = draft(seed, Digest::sha256);
-    draft.directories =
-        [Directories::All, Directories::NoRoot, Directories::Needed][seed as usize % 3];
-    let keys = [key(["sample-rsa.key", "sample-ec.key"][seed as usize % 2])];
-    let compression = [Compression::Default, Compression::None][seed as usize / 2 % 2];
+    draft.directories = [Directories::All, Directories::NoRoot, Directories::Needed][seed % 3];
+    let keys = [key(["sample-rsa.key", "sample-ec.key"][seed % 2])];
+    let compression = [Compression::Default, Compression::None][seed / 2 % 2];
     let mut content = |entry: &Entry| -> std::io::Result<Box<dyn std::io::Read>> {
         Ok(Box::new(Cursor::new(contents[&entry.path].clone())))
     };
@@ -107,8 +106,8 @@ fn v3(seed: u64) -> Made {
 }
 
 /// A package of some directories and files of every kind.
-fn draft(seed: u64, digest: fn(&[u8]) -> Digest) -> (Draft, BTreeMap<String, Vec<u8>>) {
-    let mut seed = Random::new(seed);
+fn draft(seed: usize, digest: fn(&[u8]) -> Digest) -> (Draft, BTreeMap<String, Vec<u8>>) {
+    let mut seed = Random::new(seed as u64);
     let mut info = PackageInfo::unopened("generated", Version::parse("1.0-r0").unwrap());
     info.arch = Some("x86_64".to_owned());
     info.license = "MIT".to_owned();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use apk_format::Version;
 use composer::inventory::field::{Field, Fields};
 use composer::inventory::{Inventory, PackageId};
 
@@ -107,7 +108,9 @@ impl Graph<'_> {
                     result = None;
                 }
                 None => {
-                    let met = match self.visits.insert(step.package, Visit::Done) {
+                    let package = step.package;
+                    self.broken_provides(package);
+                    let met = match self.visits.insert(package, Visit::Done) {
                         Some(Visit::Open(met)) => met,
                         _ => 0,
                     };
@@ -162,12 +165,35 @@ impl Graph<'_> {
         edges
     }
 
-    fn missing(&mut self, package: PackageId, name: &str) {
+    /// What a package provides in a version that is none.
+    fn broken_provides(&mut self, package: PackageId) {
+        let inventory = self.inventory;
+        let is_broken = |version: &Version| !version.is_valid();
+        for provide in &inventory[package].record.provides {
+            if provide.version.as_ref().is_some_and(is_broken) {
+                self.no_package(&provide.name);
+                let title = inventory.title(package);
+                let style = "arrowhead=inv,style=dashed,color=red,fontcolor=red";
+                let edge = format!(
+                    "\"{title}\" -> \"{}\" [{style},label=\"{provide}\"]",
+                    provide.name
+                );
+                self.text.push_str(&format!("  {edge};\n"));
+            }
+        }
+    }
+
+    /// Draws a name that leads to no package, once.
+    fn no_package(&mut self, name: &str) {
         if !self.missing.iter().any(|known| known == name) {
             self.missing.push(name.to_owned());
             let style = "style=dashed, color=red, fontcolor=red, shape=octagon";
             self.text.push_str(&format!("  \"{name}\" [{style}];\n"));
         }
+    }
+
+    fn missing(&mut self, package: PackageId, name: &str) {
+        self.no_package(name);
         let title = self.inventory.title(package);
         self.text
             .push_str(&format!("  \"{title}\" -> \"{name}\" [color=red];\n"));

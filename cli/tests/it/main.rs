@@ -11,6 +11,7 @@ mod apk_audit;
 mod apk_extract;
 mod apk_extract_hostile;
 mod apk_making;
+mod apk_material;
 mod apk_options;
 mod apk_packing;
 mod apk_v3;
