@@ -83,31 +83,58 @@ pub enum CatalogError {
         path: PathBuf,
         /// What is wrong.
         source: IndexError,
+        /// Files and directories that the keys were read from.
+        keys_from: Vec<PathBuf>,
     },
 }
 
 impl CatalogError {
+    /// The same, where it is known what the keys were read from.
+    #[must_use]
+    pub fn with_keys_from(mut self, places: &[PathBuf]) -> CatalogError {
+        if let CatalogError::Index { keys_from, .. } = &mut self {
+            places.clone_into(keys_from);
+        }
+        self
+    }
+
     /// What would help.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            CatalogError::Remote { .. } => Some("copy the repository to a directory and name that".into()),
-            CatalogError::Index { source: IndexError::Signature(error), .. } => Some(match error {
+            CatalogError::Remote { .. } => {
+                Some("copy the repository to a directory and name that".into())
+            }
+            CatalogError::Index {
+                source: IndexError::Signature(error),
+                keys_from,
+                ..
+            } => Some(match error {
                 SignatureError::Unsigned => "sign the index, as `abuild-sign` does".into(),
                 SignatureError::UnknownKey { .. } => {
-                    "put the public key into a directory of repositories.keys, under the name it is signed with".into()
+                    format!(
+                        "put the public key into a directory of repositories.keys, under the name it is signed with{}",
+                        read_from(keys_from)
+                    )
                 }
                 SignatureError::UnknownId { .. } => {
-                    "put the public key with that id into a directory of repositories.keys".into()
+                    format!(
+                        "put the public key with that id into a directory of repositories.keys{}",
+                        read_from(keys_from)
+                    )
                 }
                 SignatureError::Bad { .. } => {
-                    "copy or make the index again; if another key has this name, use the repository's own".into()
+                    format!(
+                        "copy or make the index again; if another key has this name, use the repository's own{}",
+                        read_from(keys_from)
+                    )
                 }
             }),
             CatalogError::Index { .. } => Some("copy or make the index again".into()),
-            CatalogError::Read { path, .. } if path.ends_with(V2_INDEX) => {
-                Some("a repository is a directory with ARCH/APKINDEX.tar.gz or ARCH/Packages.adb in it".into())
-            }
+            CatalogError::Read { path, .. } if path.ends_with(V2_INDEX) => Some(
+                "a repository is a directory with ARCH/APKINDEX.tar.gz or ARCH/Packages.adb in it"
+                    .into(),
+            ),
             _ => None,
         }
     }
@@ -172,6 +199,18 @@ impl Source {
 
 const V2_INDEX: &str = "APKINDEX.tar.gz";
 const V3_INDEX: &str = "Packages.adb";
+
+/// Where keys were read from, as the end of a hint.
+fn read_from(places: &[PathBuf]) -> String {
+    let places: Vec<String> = places
+        .iter()
+        .map(|place| place.display().to_string())
+        .collect();
+    match places.as_slice() {
+        [] => String::new(),
+        places => format!("; keys are read from {}", places.join(", ")),
+    }
+}
 
 /// Reads keys: files, and all visible files of directories.
 pub fn read_keys(places: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>, CatalogError> {
@@ -240,6 +279,7 @@ pub fn load(
         CatalogError::Index {
             path: path.clone(),
             source,
+            keys_from: Vec::new(),
         }
     })?;
     watch.event(&Event::IndexRead {

@@ -223,7 +223,8 @@ impl<'m> Target<'m> {
         if let Some(known) = catalogs.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let repository = catalog::load(source, self.arch, &catalog::key_ring(&keys)?, watch)?;
+        let repository = catalog::load(source, self.arch, &catalog::key_ring(&keys)?, watch)
+            .map_err(|error| error.with_keys_from(&places))?;
         let repository = Arc::new(repository);
         catalogs.insert(key, Arc::clone(&repository));
         Ok(repository)

@@ -137,6 +137,7 @@ fn an_index_without_a_good_signature() {
         names[0].name(),
         names[1].name(),
         "hint: put the public key",
+        "; keys are read from /",
     ];
     case.refused(MANIFEST, &words);
 
