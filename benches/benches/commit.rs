@@ -57,7 +57,7 @@ fn main() -> Result<(), Failure> {
 impl<'t> Tool<'t> {
     fn job(self, source: String, bytes: u64, mode: RepoMode, again: bool) -> Job<'t> {
         // Kept for all rounds when the same is committed again.
-        let mut kept: Option<(PathBuf, tempfile::TempDir)> = None;
+        let mut kept: Option<(PathBuf, fixtures::Scratch)> = None;
         Job::new(self.name(), bytes, move |dir, meter| {
             if !again {
                 let repo = self.init(dir, mode)?;

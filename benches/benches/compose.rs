@@ -40,7 +40,7 @@ struct Prepared {
     tar: Option<PathBuf>,
     /// Sum of the sizes of its files.
     bytes: u64,
-    _dir: tempfile::TempDir,
+    _dir: fixtures::Scratch,
 }
 
 fn main() -> Result<(), Failure> {

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn links_stay_within() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = fixtures::scratch("root");
         let root = dir.path().join("root");
         std::fs::create_dir_all(root.join("usr/lib")).unwrap();
         std::fs::write(dir.path().join("secret"), "out").unwrap();

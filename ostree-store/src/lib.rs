@@ -35,7 +35,7 @@
 //! use ostree_store::tree::Tree;
 //! use ostree_store::tree::checkout::{CheckoutOptions, Ownership, checkout};
 //!
-//! # let dir = tempfile::tempdir()?;
+//! # let dir = fixtures::scratch("example");
 //! let repo = Repo::create(&dir.path().join("repo"), RepoMode::Archive)?;
 //! let transaction = repo.transaction()?;
 //!
@@ -87,7 +87,7 @@
 //! use ostree_store::repo::Repo;
 //! use ostree_store::tree::walk::{self, Depth, Entry};
 //!
-//! # let dir = tempfile::tempdir()?;
+//! # let dir = fixtures::scratch("example");
 //! # let path = dir.path().join("repo");
 //! # let made = Repo::create(&path, RepoMode::BareUserOnly)?;
 //! # std::fs::create_dir_all(dir.path().join("t/etc"))?;
@@ -132,7 +132,7 @@
 //! use ostree_store::upkeep::fsck::fsck;
 //! use ostree_store::upkeep::prune::{Ancestors, PruneOptions, Roots, prune};
 //!
-//! # let dir = tempfile::tempdir()?;
+//! # let dir = fixtures::scratch("example");
 //! # let ours = Repo::create(&dir.path().join("ours"), RepoMode::BareUserOnly)?;
 //! # let mut parent = None;
 //! # for timestamp in [1, 2, 3] {

@@ -249,7 +249,7 @@ fn peers() -> impl Iterator<Item = Peer> {
         .flatten()
 }
 
-fn root(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+fn root(files: &[(&str, &[u8])]) -> fixtures::Scratch {
     let dir = fixtures::scratch("v2");
     let keys = dir.path().join("etc/apk/keys");
     std::fs::create_dir_all(&keys).unwrap();

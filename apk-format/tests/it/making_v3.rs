@@ -477,7 +477,7 @@ fn an_index_of_short_hashes_lists_the_same_packages() {
 // --- with the real program --------------------------------------------------------------------------------------
 
 /// A root with the public sample keys, and the package in it as `p.apk`.
-fn with_keys(bytes: &[u8]) -> tempfile::TempDir {
+fn with_keys(bytes: &[u8]) -> fixtures::Scratch {
     let dir = fixtures::scratch("v3");
     let keys = dir.path().join("etc/apk/keys");
     std::fs::create_dir_all(&keys).unwrap();

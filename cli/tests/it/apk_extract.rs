@@ -33,7 +33,7 @@ fn package() -> Forge {
 }
 
 /// A directory with `out`, and `away` beside it that must stay as it is.
-fn place() -> tempfile::TempDir {
+fn place() -> fixtures::Scratch {
     let dir = fixtures::scratch("extract");
     for name in ["out", "away"] {
         fs::create_dir(dir.path().join(name)).unwrap();

@@ -1,6 +1,7 @@
 //! `checkout` beside the real one: every option in every mode, onto every kind of ground.
 
 use crate::pair::{Answer, Pair};
+use fixtures::Scratch;
 use fixtures::trees::{Shape, Tree};
 use std::collections::BTreeMap;
 use std::fs;
@@ -677,7 +678,8 @@ fn another_file_system_gets_copies() {
     let Some(elsewhere) = [Path::new("/dev/shm"), &std::env::temp_dir()]
         .into_iter()
         .filter(|place| place.is_dir() && device(place) != device(&pair.ours()))
-        .find_map(|place| tempfile::tempdir_in(place).ok())
+        .map(|place| Scratch::within("elsewhere", place))
+        .next()
     else {
         return;
     };

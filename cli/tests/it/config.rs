@@ -213,7 +213,7 @@ fn bad_settings_are_refused_in_the_same_words() {
 #[test]
 fn a_huge_config_is_not_read() {
     let Some(pair) = pair() else { return };
-    pair.damaged();
+    pair.damaged("r", "its config is huge");
     let config = pair.ours().join("r/config");
     let file = fs::File::options().write(true).open(&config).unwrap();
     file.set_len(1 << 40).unwrap();

@@ -285,7 +285,7 @@ fn corrupt_commits_are_deleted_on_demand() {
 #[test]
 fn only_worthless_objects_are_deleted() {
     let Some(pair) = pair("archive") else { return };
-    pair.damaged();
+    pair.damaged("r", "a directory stands where an object was");
     let line = pair.same_success(&["ls", "--repo=r", "-dC", "main", "/d"]);
     let lost = line
         .split_whitespace()
@@ -424,7 +424,7 @@ fn our_own_name_says_more() {
     let Some(pair) = pair("bare-user") else {
         return;
     };
-    pair.damaged();
+    pair.damaged("r", "an object is changed, and then deleted");
     let ask = |args: &[&str]| {
         let mut command = crate::pair::apk_ostree(&pair.ours());
         command.arg("fsck").arg("--repo=r").args(args);

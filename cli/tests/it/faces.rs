@@ -1,13 +1,13 @@
 //! Names, exit codes, help: what scripts and shells see.
 
 use crate::pair::{Answer, apk_ostree, our_ostree};
+use fixtures::Scratch;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use tempfile::TempDir;
 
 /// A directory with a repository `r` that has the branch `main`.
-fn made(label: &str) -> TempDir {
+fn made(label: &str) -> Scratch {
     let dir = fixtures::scratch(label);
     fs::create_dir_all(dir.path().join("t/etc")).unwrap();
     fs::create_dir_all(dir.path().join("t/usr/lib")).unwrap();

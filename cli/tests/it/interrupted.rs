@@ -3,6 +3,7 @@
 //! The moments come from a seed and are spread over the time that an undisturbed run takes.
 
 use crate::pair::{Answer, our_ostree};
+use fixtures::Scratch;
 use fixtures::peer;
 use fixtures::seed::Random;
 use fixtures::trees::{Shape, Tree};
@@ -14,14 +15,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How many processes are killed in each mode, commits and checkouts together.
 const KILLS: usize = 60;
 
 /// A repository of one mode, and what goes into it.
 struct Ground {
-    dir: TempDir,
+    dir: Scratch,
     mode: &'static str,
     random: Random,
     kills: usize,

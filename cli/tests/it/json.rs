@@ -1,10 +1,10 @@
 //! The fields that `--json` promises; `JSON.md` beside this crate describes them.
 
 use crate::pair::{Answer, apk_ostree};
+use fixtures::Scratch;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use tempfile::TempDir;
 
 fn ask(dir: &Path, args: &[&str]) -> Value {
     let mut command = apk_ostree(dir);
@@ -13,7 +13,7 @@ fn ask(dir: &Path, args: &[&str]) -> Value {
 }
 
 /// Two commits; nothing in them depends on who runs the test.
-fn made() -> TempDir {
+fn made() -> Scratch {
     let dir = fixtures::scratch("json");
     fs::create_dir_all(dir.path().join("t/d")).unwrap();
     fs::write(dir.path().join("t/f"), "hi\n").unwrap();
@@ -158,6 +158,7 @@ fn damage_is_told_as_json_too() {
             .join(format!("{}.filez", &file[2..])),
     )
     .unwrap();
+    dir.damaged("r", "an object is missing");
     let mut command = apk_ostree(dir.path());
     command.args(["fsck", "--repo=r", "--json"]);
     let answer = Answer::of(command);

@@ -1,12 +1,11 @@
 //! Our command and the real one, each in a directory of its own, given the same words.
 
+use fixtures::Scratch;
 use fixtures::peer::{self, Peer};
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
-use tempfile::TempDir;
 
 /// Our command under its own name, not yet given arguments.
 pub(crate) fn apk_ostree(dir: &Path) -> Command {
@@ -76,12 +75,11 @@ impl From<Output> for Answer {
     }
 }
 
-/// Both commands, each with a directory.
+/// Both commands, each with a directory. At the end the real tool judges our repositories by its own.
 pub(crate) struct Pair {
     peer: Peer,
-    dir: TempDir,
+    dir: Scratch,
     environment: Vec<(&'static str, &'static str)>,
-    damaged: AtomicBool,
 }
 
 impl Pair {
@@ -94,29 +92,37 @@ impl Pair {
     /// The same in a directory within `place`.
     #[track_caller]
     pub(crate) fn within(label: &str, place: &Path) -> Option<Pair> {
-        let prefix = format!("apk-ostree-{label}-");
-        let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(place);
-        Pair::of(dir.unwrap())
+        Pair::of(Scratch::within(label, place))
     }
 
     #[track_caller]
-    fn of(dir: TempDir) -> Option<Pair> {
+    fn of(dir: Scratch) -> Option<Pair> {
         let peer = peer::ostree()?;
         for side in ["ours", "theirs"] {
             std::fs::create_dir(dir.path().join(side)).unwrap();
         }
         Some(Pair {
             peer,
-            dir,
+            dir: dir.measured("ours", "theirs"),
             environment: Vec::new(),
-            damaged: AtomicBool::new(false),
         })
     }
 
-    /// Says that the test damages our repositories and not theirs, so that the real tool need not check them at the
-    /// end.
-    pub(crate) fn damaged(&self) {
-        self.damaged.store(true, Ordering::Relaxed);
+    /// Says that the test damages this repository of ours and not theirs, and how; the real tool finds it damaged.
+    pub(crate) fn damaged(&self, repo: &str, why: &'static str) {
+        self.dir.damaged(Path::new("ours").join(repo), why);
+    }
+
+    /// Says that the real tool is not to look at this repository of ours, and why.
+    pub(crate) fn unjudged(&self, repo: &str, why: &'static str) {
+        self.dir.unjudged(Path::new("ours").join(repo), why);
+    }
+
+    /// Lets the real tool check a repository of ours, and removes it on both sides.
+    #[track_caller]
+    pub(crate) fn remove(&self, repo: &str) {
+        self.dir.remove(Path::new("ours").join(repo));
+        let _ = std::fs::remove_dir_all(self.theirs().join(repo));
     }
 
     /// The version of the real tool.
@@ -226,29 +232,6 @@ impl Pair {
             if links { table } else { without_links(&table) }
         };
         similar(&listing(self.ours()), &listing(self.theirs()), name);
-    }
-}
-
-/// The real tool checks every repository that we wrote. One that it finds broken is a fault of ours, unless it finds
-/// the same of its own: then the test meant it.
-impl Drop for Pair {
-    fn drop(&mut self) {
-        if std::thread::panicking() || self.damaged.load(Ordering::Relaxed) {
-            return;
-        }
-        let check = |dir: &Path| self.peer.run_in(dir, ["fsck", "-q", "--repo=."]);
-        for entry in std::fs::read_dir(self.ours()).unwrap() {
-            let ours = entry.unwrap().path();
-            if !ours.join("config").is_file() || !ours.join("objects").is_dir() {
-                continue;
-            }
-            let found = check(&ours);
-            let theirs = self.theirs().join(ours.file_name().unwrap());
-            if found.code != Some(0) && (!theirs.is_dir() || check(&theirs).code == Some(0)) {
-                let words = found.stderr_text();
-                panic!("the real ostree finds {} broken: {words}", ours.display());
-            }
-        }
     }
 }
 

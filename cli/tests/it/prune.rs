@@ -143,10 +143,8 @@ fn every_rule_keeps_what_ostree_keeps() {
         let Some(pair) = &pairs[number % MODES.len()] else {
             return;
         };
-        pair.in_both(|dir| {
-            let _ = fs::remove_dir_all(dir.join("r"));
-            copy(&dir.join("template"), &dir.join("r"));
-        });
+        pair.remove("r");
+        pair.in_both(|dir| copy(&dir.join("template"), &dir.join("r")));
         pair.same(&[&["prune", "--repo=r", "--no-prune"], *rule].concat());
         same_files(pair);
         same_prune(pair, rule);
@@ -350,7 +348,7 @@ fn missing_directories_end_a_prune_unless_the_commit_is_partial() {
 #[test]
 fn refs_that_cannot_be_read_end_a_prune() {
     let Some(pair) = pair("archive") else { return };
-    pair.damaged();
+    pair.damaged("r", "a ref has no content");
     fs::write(pair.ours().join("r/refs/heads/main"), "").unwrap();
     let before = files(&pair.ours().join("r"));
     let failure = pair.ask_us(&["prune", "--repo=r", "--refs-only"]).failure();

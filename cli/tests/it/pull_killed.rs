@@ -1,6 +1,7 @@
 //! `pull-local` killed at any moment: what is left is sound, the next run goes on, and nothing lies around.
 
 use crate::pair::our_ostree;
+use fixtures::Scratch;
 use fixtures::peer::{self, Peer};
 use fixtures::seed::Random;
 use std::collections::BTreeMap;
@@ -9,7 +10,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How many kills must have met a running pull.
 const KILLS: usize = 100;
@@ -110,7 +110,7 @@ fn tidy(dir: &Path, repo: &str) {
 }
 
 struct Place {
-    dir: TempDir,
+    dir: Scratch,
     ostree: Peer,
 }
 
@@ -162,7 +162,7 @@ fn a_killed_pull_leaves_a_sound_repository() {
                 &["pull-local", "--repo=measure", "--depth=-1", from],
             );
             let took = started.elapsed();
-            fs::remove_dir_all(place.path().join("measure")).unwrap();
+            place.dir.remove("measure");
             took
         });
         // The same repository several times: what one run has left behind the next one finds.
@@ -184,7 +184,7 @@ fn a_killed_pull_leaves_a_sound_repository() {
             fs::read(repo.join("refs/heads/north")).unwrap(),
             fs::read(place.path().join(from).join("refs/heads/north")).unwrap()
         );
-        fs::remove_dir_all(repo).unwrap();
+        place.dir.remove("d");
     }
 }
 
@@ -246,6 +246,6 @@ fn the_real_tool_pulls_at_the_same_time() {
         output.success();
         sound(&place.ostree, place.path(), "d");
         tidy(place.path(), "d");
-        fs::remove_dir_all(place.path().join("d")).unwrap();
+        place.dir.remove("d");
     }
 }

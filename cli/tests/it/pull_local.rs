@@ -448,7 +448,6 @@ fn what_the_source_lacks_is_named() {
 #[test]
 fn corrupt_objects_do_not_spread() {
     let Some(pair) = pair() else { return };
-    pair.damaged();
     for (kind, linked_is_hashed) in [("dirmeta", true), ("file", false)] {
         let from = format!("s-{kind}");
         source(&pair, &from, "bare-user");
@@ -462,9 +461,13 @@ fn corrupt_objects_do_not_spread() {
             bytes[last] ^= 1;
             fs::write(&path, bytes).unwrap();
         });
+        pair.damaged(&from, "an object is changed");
         for into in ["bare-user", "archive"] {
             let repo = format!("{kind}-{into}");
             init(&pair, &repo, into);
+            if (kind, into) == ("file", "bare-user") {
+                pair.damaged(&repo, "it has a link to the changed object");
+            }
             let asked = format!("--repo={repo}");
             let answer = same_pull(&pair, &repo, &["--untrusted", &from, "main"]);
             assert!(answer.failure().contains("checksum expected="), "{repo}");

@@ -13,7 +13,7 @@ use ostree_store::tree::DirTreeSource;
 
 /// A repository that goes away with the test.
 pub(crate) struct Scratch {
-    dir: tempfile::TempDir,
+    dir: fixtures::Scratch,
     pub(crate) repo: Repo,
 }
 

@@ -101,7 +101,7 @@ const SKELETON: [&str; 7] = [
 /// ```
 /// use ostree_store::repo::{Repo, RepoMode};
 ///
-/// let dir = tempfile::tempdir()?;
+/// # let dir = fixtures::scratch("example");
 /// let repo = Repo::create(&dir.path().join("repo"), RepoMode::BareUser)?;
 /// assert_eq!(repo.mode(), RepoMode::BareUser);
 /// assert!(repo.refs()?.is_empty());

@@ -37,7 +37,7 @@ use crate::tree::DirTreeSource;
 /// use ostree_store::object::{FileHeader, ObjectSink};
 /// use ostree_store::repo::{Repo, RepoMode};
 /// # use std::io::Read;
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = fixtures::scratch("example");
 /// let repo = Repo::create(&dir.path().join("repo"), RepoMode::Archive)?;
 /// let transaction = repo.transaction()?;
 /// let id = transaction.file(&FileHeader::root_owned(0o644), 2, &mut &b"hi"[..])?;

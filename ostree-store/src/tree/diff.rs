@@ -71,7 +71,7 @@ const OVERHEAD: usize = 80;
 /// use ostree_store::tree::diff::{Side, diff};
 /// use ostree_store::tree::on_disk::OnDisk;
 ///
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = fixtures::scratch("example");
 /// # std::fs::create_dir_all(dir.path().join("old"))?;
 /// # std::fs::create_dir_all(dir.path().join("new/d"))?;
 /// let sides = ["old", "new"].map(|name| OnDisk::new(&dir.path().join(name)));

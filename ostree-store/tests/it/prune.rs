@@ -171,6 +171,7 @@ fn young_objects_keep_what_they_need() {
 #[test]
 fn nothing_goes_while_a_directory_is_corrupt() {
     let dir = fixtures::scratch("corrupt");
+    dir.damaged("", "a directory is changed");
     let repo = new_repo(&dir.path().join("repo"));
     let tip = history(&repo, 3).pop().unwrap();
     let root: DirTreeId = repo.commit(&tip).unwrap().root_tree;

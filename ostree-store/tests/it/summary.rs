@@ -293,6 +293,7 @@ fn the_commit_of_a_collection() {
 #[test]
 fn a_ref_without_its_commit_is_an_error() {
     let dir = fixtures::scratch("summary");
+    dir.damaged("", "a ref names no commit");
     let path = dir.path().join("r");
     let repo = Repo::create(&path, ostree_store::repo::RepoMode::Archive).unwrap();
     std::fs::write(

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use fixtures::Scratch;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use ostree_store::checksum::{Checksum, CommitId, DirTreeId, FileId};
@@ -14,11 +15,10 @@ use ostree_store::object::{
 use ostree_store::repo::{Repo, RepoMode};
 use ostree_store::transfer::{PullOptions, Pulled, pull_local};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use tempfile::TempDir;
 
 /// A source written byte by byte, and a place for what comes of it.
 struct Scene {
-    dir: TempDir,
+    dir: Scratch,
     from: Repo,
 }
 
@@ -27,6 +27,10 @@ const CONTENT: &[u8] = b"content of the only file\n";
 impl Scene {
     fn new(mode: RepoMode) -> Scene {
         let dir = fixtures::scratch("transfer");
+        dir.unjudged(
+            "from",
+            "what lies in it is wrong on purpose, fifos among it",
+        );
         let from = Repo::create(&dir.path().join("from"), mode).unwrap();
         Scene { dir, from }
     }
@@ -75,9 +79,8 @@ impl Scene {
     }
 
     fn pull(&self, mode: RepoMode, untrusted: bool) -> Result<Pulled, String> {
-        let into = self.dir.path().join("into");
-        let _ = fs::remove_dir_all(&into);
-        let mut into = Repo::create(&into, mode).unwrap();
+        self.dir.remove("into");
+        let mut into = Repo::create(&self.dir.path().join("into"), mode).unwrap();
         into.set_fsync(false);
         let options = PullOptions {
             untrusted,
@@ -158,6 +161,8 @@ fn sizes_that_are_not_true() {
         }
         assert!(scene.pull(RepoMode::Archive, true).is_err());
         scene.pull(RepoMode::Archive, false).unwrap();
+        // It has a link to what is wrong.
+        fs::remove_dir_all(scene.dir.path().join("into")).unwrap();
     }
     // The true one arrives.
     fs::write(&path, archived(CONTENT.len() as u64, CONTENT)).unwrap();

@@ -24,7 +24,7 @@ fn stored(repo: &Repo, dir: &Path) -> Entry {
 }
 
 struct Sample {
-    _dir: tempfile::TempDir,
+    _dir: fixtures::Scratch,
     repo: Repo,
     root: Entry,
 }

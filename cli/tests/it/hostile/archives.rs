@@ -2,15 +2,15 @@
 
 use super::{bounded, ended_well};
 use crate::pair::Answer;
+use fixtures::Scratch;
 use fixtures::forge::tar::{Entry, Kind, Style, Tar};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use tempfile::TempDir;
 
 /// A repository, and beside it what must stay as it is.
 struct Ground {
-    dir: TempDir,
+    dir: Scratch,
     before: String,
 }
 

@@ -3,12 +3,17 @@
 
 use super::forged::{self, Forged, Raw};
 use super::{bounded, ended_well};
+use fixtures::Scratch;
 use std::fs;
 
 /// A repository `r` with this many names in the root, and an empty one, `r2`.
-fn forge(names: u32) -> tempfile::TempDir {
+fn forge(names: u32) -> Scratch {
     let dir = fixtures::scratch("hostile-huge");
     fs::create_dir_all(dir.path().join("victim")).unwrap();
+    dir.unjudged(
+        "r",
+        "forged larger than anybody makes: the real tool has no bound",
+    );
     let forged = Forged::new(dir.path(), "archive");
     let f = forged.file(b"hi\n");
     let names: Vec<String> = (0..names).map(|n| format!("{n:07}")).collect();
