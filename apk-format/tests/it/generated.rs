@@ -161,7 +161,7 @@ fn draft(seed: usize, digest: fn(&[u8]) -> Digest) -> (Draft, BTreeMap<String, V
             }
             _ => {
                 let length = [0, 1, 100, 5000][seed.below(4)];
-                let content: Vec<u8> = (0..length).map(|_| seed.below(7) as u8 + b'a').collect();
+                let content: Vec<u8> = (0..length).map(|_| b"abcdefg"[seed.below(7)]).collect();
                 tree.file(&mut seed, &path, content);
                 files.push(path);
             }

@@ -162,14 +162,18 @@ fn listed(path: &Path) -> Result<Vec<(PathBuf, Digest)>, Failure> {
         .records
         .iter()
         .filter(|record| record.installed_size > 0);
+    let spec = index.pkgname_spec.as_deref().unwrap_or(USUAL_NAME);
     let mut places = Vec::new();
     for record in with_files {
-        let name = format!("{}-{}.apk", record.name, record.version);
-        if name.contains('/') {
-            let what = format!("{name:?} has a slash in it, and is no file of a repository");
-            return Err(Failure::new(what).within(path.display()));
-        }
-        places.push((dir.join(name), record.identity));
+        let place = record.place(spec).within(path.display())?;
+        let beside = dir.join(&place);
+        // The paths that an index says begin beside it, or above the directory of its architecture.
+        let above = dir.join("..").join(&place);
+        let is_above = !beside.exists() && above.exists();
+        let file = if is_above { above } else { beside };
+        places.push((file, record.identity));
     }
     Ok(places)
 }
+
+const USUAL_NAME: &str = "${name}-${version}.apk";

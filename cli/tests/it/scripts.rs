@@ -102,3 +102,50 @@ fn what_cannot_be_read_is_named() {
     );
     assert_eq!(ask(dir.path(), &[]).code, Some(2));
 }
+
+/// Of a v3 package the values are read and nothing behind their signatures: cut off there, it says the same.
+#[test]
+fn v3_packages_are_read_up_to_their_files() {
+    let dir = fixtures::scratch("scripts-v3");
+    let samples = fixtures::path("samples/v3/x86_64");
+    let whole = fs::read(samples.join("hello-1.0-r0.apk")).unwrap();
+    fs::write(dir.path().join("whole.apk"), &whole).unwrap();
+    // The tag of the first file is at 0x4e8.
+    fs::write(dir.path().join("cut.apk"), &whole[..0x4f0]).unwrap();
+    let said = "hello-1.0-r0 post-install 17 bytes - /bin/sh\n\
+                hello-1.0-r0 triggered-by /usr/bin\nhello-1.0-r0 triggered-by +/usr/share/*\n";
+    assert_eq!(ask(dir.path(), &["whole.apk"]).success(), said);
+    assert_eq!(ask(dir.path(), &["cut.apk"]).success(), said);
+    // A v2 package without its data member, too.
+    let forged = Forge::package("with", "1-r0")
+        .script(Script::PreInstall, ACCOUNTS)
+        .file("f", "f\n")
+        .forge(&Key::demo());
+    let data = forged.member(fixtures::forge::package::Member::Data).len();
+    let bytes = forged.bytes();
+    let cut = &bytes[..bytes.len() - data];
+    fs::write(dir.path().join("v2.apk"), cut).unwrap();
+    let said = "with-1-r0 pre-install 61 bytes accounts /bin/sh\n";
+    assert_eq!(ask(dir.path(), &["v2.apk"]).success(), said);
+}
+
+/// An index may say how files are named.
+#[test]
+fn a_v3_index_leads_to_its_packages() {
+    let dir = fixtures::scratch("scripts-v3");
+    let arch = dir.path().join("x86_64");
+    fs::create_dir(&arch).unwrap();
+    let samples = fixtures::path("samples/v3");
+    fs::copy(samples.join("Packages-spec.adb"), arch.join("Packages.adb")).unwrap();
+    let named = arch.join("plain3-2.0-r1.9b77d205.apk");
+    fs::copy(samples.join("x86_64/plain3-2.0-r1.apk"), &named).unwrap();
+    assert_eq!(ask(dir.path(), &["x86_64/Packages.adb"]).success(), "");
+    fs::remove_file(&named).unwrap();
+    let answer = ask(dir.path(), &["x86_64/Packages.adb"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(
+        answer.stderr.contains("plain3-2.0-r1.9b77d205.apk"),
+        "{}",
+        answer.stderr
+    );
+}
