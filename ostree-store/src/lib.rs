@@ -5,6 +5,7 @@
 //! | room | is |
 //! |---|---|
 //! | [`checksum`] | names of objects |
+//! | [`fsverity`] | how the kernel measures a file |
 //! | [`gvariant`] | the serialization that objects use |
 //! | [`object`] | what the bytes of one object mean |
 //! | [`repo`] | one repository on disk |
@@ -162,6 +163,7 @@
 //! ```
 
 pub mod checksum;
+pub mod fsverity;
 pub mod gvariant;
 pub mod object;
 mod path_error;

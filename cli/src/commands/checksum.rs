@@ -5,6 +5,7 @@
 //! | a file or link | its file object | the same |
 //! | a directory | its dirmeta, as ostree answers | the tree below it |
 //! | `--tree=dir=…`, `--tree=tar=…` | the tree | the tree |
+//! | `--fsverity` of a file | its fs-verity digest | the same |
 
 use std::fs::File;
 use std::io::Read;
@@ -14,6 +15,7 @@ use std::time::Instant;
 
 use clap::Args;
 use ostree_store::checksum::{Checksum, CommitId, DirMetaId, DirTreeId, FileId};
+use ostree_store::fsverity;
 use ostree_store::object::{
     Checksummer, Commit, DirMeta, DirTree, FileHeader, ObjectSink, WriteError,
 };
@@ -40,6 +42,9 @@ pub(crate) struct ChecksumArgs {
     /// Hash a whole tree: dir=PATH or tar=FILE (- is stdin)
     #[arg(long, value_name = "KIND=WHAT")]
     tree: Option<String>,
+    /// Print the fs-verity digest of a file's content (SHA-256, blocks of 4096 bytes), as the kernel measures it
+    #[arg(long, conflicts_with = "tree")]
+    fsverity: bool,
     /// Say how many files and bytes were hashed, and how fast
     #[arg(long)]
     stats: bool,
@@ -67,6 +72,7 @@ pub(crate) fn run(args: &ChecksumArgs, face: Face, console: &mut Console) -> Res
     let counting = Counting::default();
     let mut record = match (&args.tree, path) {
         (Some(spec), _) => tree(spec, args, &counting)?,
+        (None, Some(path)) if args.fsverity => measured(path, &counting)?,
         (None, None) => return Err(Failure::new("A filename must be given")),
         (None, Some(path)) if face == Face::ApkOstree && path.is_dir() => {
             whole(&directory(path, args, &counting)?, &counting)?
@@ -105,6 +111,21 @@ fn single(path: &Path, args: &ChecksumArgs, counting: &Counting) -> Result<Recor
     }
     Ok(Record {
         checksum: Some(checksum.to_string()),
+        ..Record::default()
+    })
+}
+
+/// A file as the kernel would measure it.
+fn measured(path: &Path, counting: &Counting) -> Result<Record, Failure> {
+    let open = || -> std::io::Result<(u64, Checksum)> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok((size, fsverity::digest(file)?))
+    };
+    let (size, digest) = open().within(format_args!("cannot read {}", path.display()))?;
+    counting.count(size);
+    Ok(Record {
+        checksum: Some(digest.to_string()),
         ..Record::default()
     })
 }

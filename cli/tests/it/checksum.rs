@@ -75,3 +75,20 @@ fn trees_have_the_checksums_of_their_commits() {
     command.args(["checksum", "t"]);
     assert!(Answer::of(command).success().starts_with("DirTree: "));
 }
+
+/// The digest is the one that `fsverity digest` prints.
+#[test]
+fn files_are_measured_as_the_kernel_does() {
+    let scratch = fixtures::scratch("checksum-fsverity");
+    fs::write(scratch.path().join("f"), "hello world\n").unwrap();
+    let ask = |words: &[&str]| {
+        let mut command = apk_ostree(scratch.path());
+        command.args(words);
+        Answer::of(command)
+    };
+    let digest = "37061ef2ac4c21bec68489b56138c5780306a4ad7fe6676236ecdf2c9027cd92\n";
+    assert_eq!(ask(&["checksum", "--fsverity", "f"]).success(), digest);
+    ask(&["checksum", "--fsverity", "nope"]).failure();
+    ask(&["checksum", "--fsverity", "."]).failure();
+    ask(&["checksum", "--fsverity", "--tree=dir=."]).failure();
+}

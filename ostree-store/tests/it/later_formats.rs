@@ -2,6 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use ostree_store::checksum::{Checksum, DirMetaId, DirTreeId};
+use ostree_store::fsverity;
 use ostree_store::gvariant::{Dict, Type, Value};
 use ostree_store::object::{Checksummer, Commit, ObjectSink};
 use ostree_store::repo::{Repo, RepoMode, Summary};
@@ -48,6 +49,25 @@ fn static_deltas_are_variants_in_normal_form() {
                 variant(kind, &HEXLOWER.decode(part.as_bytes()).unwrap());
             }
         }
+    }
+}
+
+#[test]
+fn files_are_measured_as_by_fs_verity() {
+    for row in rows("fsverity_sha256_4096") {
+        let content = hex(&row, "content_hex");
+        let digest = fsverity::digest(content.as_slice()).unwrap();
+        assert_eq!(digest.to_string(), text(&row, "digest_hex"));
+    }
+    // Lengths around a block, a block of digests, and a block of digests of those.
+    let recorded = fixtures::text("recorded/fsverity.tsv");
+    assert_eq!(recorded.lines().count(), 27);
+    for line in recorded.lines() {
+        let (length, wanted) = line.split_once('\t').unwrap();
+        let bytes = (0..=250_u8).cycle().take(length.parse().unwrap());
+        let content: Vec<u8> = bytes.collect();
+        let digest = fsverity::digest(content.as_slice()).unwrap();
+        assert_eq!(digest.to_string(), wanted, "{length} bytes");
     }
 }
 
