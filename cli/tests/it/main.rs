@@ -37,6 +37,7 @@ mod glib_words;
 mod hostile;
 mod interrupted;
 mod json;
+mod kill_walk;
 mod odd_paths;
 mod pair;
 mod parent;
