@@ -53,54 +53,42 @@ pub enum Field {
 use Field as F;
 
 /// Each field with its name on the command line and its title.
-const FIELDS: [(Field, &str, &str); 35] = [
-    (F::Query, "query", "Query"),
-    (F::Error, "error", "Error"),
-    (F::PathTarget, "path-target", "Path-Target"),
-    (F::Owner, "owner", "Owner"),
-    (F::Package, "package", "Package"),
-    (F::Name, "name", "Name"),
-    (F::Version, "version", "Version"),
-    (F::Hash, "hash", "Hash"),
-    (F::Description, "description", "Description"),
-    (F::Arch, "arch", "Arch"),
-    (F::License, "license", "License"),
-    (F::Origin, "origin", "Origin"),
-    (F::Maintainer, "maintainer", "Maintainer"),
-    (F::Url, "url", "URL"),
-    (F::Commit, "commit", "Commit"),
-    (F::BuildTime, "build-time", "Build-Time"),
-    (F::InstalledSize, "installed-size", "Installed-Size"),
-    (F::FileSize, "file-size", "File-Size"),
-    (
-        F::ProviderPriority,
-        "provider-priority",
-        "Provider-Priority",
-    ),
-    (F::Depends, "depends", "Depends"),
-    (F::Provides, "provides", "Provides"),
-    (F::InstallIf, "install-if", "Install-If"),
-    (F::Recommends, "recommends", "Recommends"),
-    (F::Layer, "layer", "Layer"),
-    (F::Tags, "tags", "Tags"),
-    (F::Repositories, "repositories", "Repositories"),
-    (F::DownloadUrl, "download-url", "Download-URL"),
-    (F::ReverseDepends, "reverse-depends", "Reverse-Depends"),
-    (
-        F::ReverseInstallIf,
-        "reverse-install-if",
-        "Reverse-Install-If",
-    ),
-    (F::Contents, "contents", "Contents"),
-    (F::Triggers, "triggers", "Triggers"),
-    (F::Scripts, "scripts", "Scripts"),
-    (
-        F::ReplacesPriority,
-        "replaces-priority",
-        "Replaces-Priority",
-    ),
-    (F::Replaces, "replaces", "Replaces"),
-    (F::Status, "status", "Status"),
+const FIELDS: [(Field, &str); 35] = [
+    (F::Query, "query"),
+    (F::Error, "error"),
+    (F::PathTarget, "path-target"),
+    (F::Owner, "owner"),
+    (F::Package, "package"),
+    (F::Name, "name"),
+    (F::Version, "version"),
+    (F::Hash, "hash"),
+    (F::Description, "description"),
+    (F::Arch, "arch"),
+    (F::License, "license"),
+    (F::Origin, "origin"),
+    (F::Maintainer, "maintainer"),
+    (F::Url, "url"),
+    (F::Commit, "commit"),
+    (F::BuildTime, "build-time"),
+    (F::InstalledSize, "installed-size"),
+    (F::FileSize, "file-size"),
+    (F::ProviderPriority, "provider-priority"),
+    (F::Depends, "depends"),
+    (F::Provides, "provides"),
+    (F::InstallIf, "install-if"),
+    (F::Recommends, "recommends"),
+    (F::Layer, "layer"),
+    (F::Tags, "tags"),
+    (F::Repositories, "repositories"),
+    (F::DownloadUrl, "download-url"),
+    (F::ReverseDepends, "reverse-depends"),
+    (F::ReverseInstallIf, "reverse-install-if"),
+    (F::Contents, "contents"),
+    (F::Triggers, "triggers"),
+    (F::Scripts, "scripts"),
+    (F::ReplacesPriority, "replaces-priority"),
+    (F::Replaces, "replaces"),
+    (F::Status, "status"),
 ];
 
 impl Field {
@@ -112,25 +100,25 @@ impl Field {
     /// Finds a field by its name on the command line.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Field> {
-        let found = FIELDS.iter().find(|(_, known, _)| *known == key);
+        let found = FIELDS.iter().find(|(_, known)| *known == key);
         found.map(|(field, ..)| *field)
     }
 
     /// The name on the command line.
     #[must_use]
     pub fn key(self) -> &'static str {
-        self.row().1
+        let row = FIELDS.iter().find(|(field, _)| *field == self);
+        row.map_or("", |(_, key)| key)
     }
 
-    /// The name as it is shown.
+    /// The name as it is shown: `Download-URL`.
     #[must_use]
-    pub fn title(self) -> &'static str {
-        self.row().2
-    }
-
-    fn row(self) -> (Field, &'static str, &'static str) {
-        let row = FIELDS.iter().find(|(field, ..)| *field == self);
-        row.copied().unwrap_or((self, "", ""))
+    pub fn title(self) -> String {
+        let words = self.key().split('-').map(|word| match word.split_at(1) {
+            ("u", "rl") => "URL".to_owned(),
+            (first, rest) => first.to_uppercase() + rest,
+        });
+        words.collect::<Vec<_>>().join("-")
     }
 }
 

@@ -102,7 +102,7 @@ impl Form for Plain {
 
     fn key(&mut self, field: Field) {
         self.item();
-        self.write(field.title());
+        self.write(&field.title());
         self.write(":");
         self.last = Last::Key;
         self.lines_follow = matches!(field, Field::Contents | Field::Repositories);
