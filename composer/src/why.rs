@@ -17,8 +17,8 @@ pub struct System<'a> {
     by_name: HashMap<&'a str, Vec<usize>>,
     /// The wants that lead from each package to others.
     wants: Vec<Vec<Lead>>,
-    /// For each package, what brings it by itself: its conditions that are packages.
-    conditions: Vec<Vec<usize>>,
+    /// For each package that installs itself the packages that it waited for; none where it waited for absence alone.
+    conditions: Vec<Option<Vec<usize>>>,
 }
 
 /// A want that leads to a package.
@@ -147,10 +147,15 @@ impl<'a> System<'a> {
                 chains.extend(self.chain(&before, by, self.step(Some(by), lead)));
             }
         }
-        let conditions = self.conditions.get(package).map_or(&[][..], Vec::as_slice);
-        let last = conditions.iter().max_by_key(|at| before.distance(**at));
-        if let Some(last) = last.filter(|_| conditions.iter().all(|at| before.is_met(*at))) {
-            chains.extend(self.chain(&before, *last, self.own_step(package)));
+        if let Some(Some(conditions)) = self.conditions.get(package) {
+            let all_met = conditions.iter().all(|at| before.is_met(*at));
+            match conditions.iter().max_by_key(|at| before.distance(**at)) {
+                Some(last) if all_met => {
+                    chains.extend(self.chain(&before, *last, self.own_step(package)));
+                }
+                Some(_) => {}
+                None => chains.push(vec![self.own_step(package)]),
+            }
         }
         chains.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         chains.dedup();
@@ -179,6 +184,10 @@ impl<'a> System<'a> {
                     steps.push(self.step(Some(*by), &lead));
                     at = *by;
                 }
+                Reached::Alone => {
+                    steps.push(self.own_step(at));
+                    break;
+                }
                 Reached::Itself { last, .. } => {
                     steps.push(self.own_step(at));
                     at = *last;
@@ -195,10 +204,13 @@ impl<'a> System<'a> {
         let mut found = Shortest {
             reached: vec![None; count],
         };
-        let mut missing: Vec<usize> = self.conditions.iter().map(Vec::len).collect();
+        let waits = self.conditions.iter().map(Option::as_ref);
+        let mut missing: Vec<usize> = waits.clone().map(|all| all.map_or(0, Vec::len)).collect();
         let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); count];
-        for (package, conditions) in self.conditions.iter().enumerate() {
-            for condition in conditions {
+        let mut alone = Vec::new();
+        for (package, conditions) in waits.enumerate() {
+            alone.extend(conditions.is_some_and(Vec::is_empty).then_some(package));
+            for condition in conditions.into_iter().flatten() {
                 waiting
                     .get_mut(*condition)
                     .into_iter()
@@ -209,6 +221,9 @@ impl<'a> System<'a> {
         for lead in self.leads(self.world) {
             let wanted = lead.wanted;
             found.reach(lead.to, but, Reached::World { wanted }, &mut queue);
+        }
+        for package in alone {
+            found.reach(package, but, Reached::Alone, &mut queue);
         }
         while let Some(at) = queue.pop_front() {
             let distance = found.distance(at) + 1;
@@ -257,20 +272,25 @@ impl<'a> System<'a> {
         })
     }
 
-    /// The packages through which the conditions of an install_if hold; none if one of them does not.
-    fn conditions(&self, record: &Record) -> Vec<usize> {
+    /// The packages through which the conditions of an install_if hold; `None` if there are no conditions, or one does
+    /// not hold.
+    fn conditions(&self, record: &Record) -> Option<Vec<usize>> {
         let mut found = Vec::new();
-        for condition in &record.install_if {
-            let meeting = self.meeting(&without_conflict(condition)).next();
-            match (condition.conflict, meeting) {
-                (false, Some(package)) => found.push(package),
-                (true, None) => {}
-                _ => return Vec::new(),
+        if record.install_if.is_empty() {
+            return None;
+        }
+        // The package is there, so what must not be there is not; having a name itself neither helps nor hinders.
+        for condition in record.install_if.iter().filter(|one| !one.conflict) {
+            let is_other = |at: &usize| {
+                let other = self.packages.get(*at);
+                other.is_some_and(|other| other.identity != record.identity)
+            };
+            let package = self.meeting(condition).find(is_other)?;
+            if !found.contains(&package) {
+                found.push(package);
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        Some(found)
     }
 
     fn step(&self, by: Option<usize>, lead: &Lead) -> Step {
@@ -284,7 +304,7 @@ impl<'a> System<'a> {
 
     /// The step of a package that installs itself.
     fn own_step(&self, package: usize) -> Step {
-        let conditions = self.conditions.get(package).into_iter().flatten();
+        let conditions = self.conditions.get(package).into_iter().flatten().flatten();
         let titles: Vec<String> = conditions.map(|at| self.title(*at)).collect();
         let rule = self.packages.get(package).map(|record| &record.install_if);
         let rule: Vec<String> = rule
@@ -293,7 +313,7 @@ impl<'a> System<'a> {
             .map(ToString::to_string)
             .collect();
         Step {
-            by: Some(titles.join(" + ")),
+            by: (!titles.is_empty()).then(|| titles.join(" + ")),
             wanted: rule.join(" "),
             installs_itself: true,
             package: self.title(package),
@@ -317,6 +337,8 @@ struct Shortest {
 
 #[derive(Clone, Debug)]
 enum Reached {
+    /// By the absence of something.
+    Alone,
     World {
         wanted: String,
     },

@@ -53,6 +53,7 @@ mod remote;
 mod rootfs;
 mod scripts;
 mod settings;
+mod solve;
 mod summary;
 mod together;
 mod walkthrough;

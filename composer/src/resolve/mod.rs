@@ -104,7 +104,7 @@ impl<'a> Problem<'a> {
         let plan = Plan::make(&mut self.graph, &request);
         let found = plan
             .ok()
-            .and_then(|plan| narrow::narrow(&mut self.graph, &plan));
+            .and_then(|plan| narrow::narrow(&mut self.graph, &plan, None));
         self.graph.forget_since(mark);
         found
     }

@@ -31,8 +31,12 @@ const MOST_TRIALS: usize = 2000;
 /// How many versions, hints and packages are looked at.
 const FEW: usize = 5;
 
-/// Narrows a plan down; `None` if it does not fail.
-pub(super) fn narrow<'a>(graph: &mut Graph<'a>, plan: &Plan<'a>) -> Option<Contradiction> {
+/// Narrows a plan down; `None` if it does not fail. No hint touches what was `asked`.
+pub(super) fn narrow<'a>(
+    graph: &mut Graph<'a>,
+    plan: &Plan<'a>,
+    asked: Option<&Dependency>,
+) -> Option<Contradiction> {
     let mut trials = Trials { left: MOST_TRIALS };
     if !trials.fails(graph, plan) {
         return None;
@@ -59,6 +63,7 @@ pub(super) fn narrow<'a>(graph: &mut Graph<'a>, plan: &Plan<'a>) -> Option<Contr
         graph,
         plan,
         trials: &mut trials,
+        asked,
     }
     .best(&small, &needed, &facts);
     let world = small.world.iter().map(|entry| Want {
@@ -272,7 +277,7 @@ fn facts(
     facts
 }
 
-/// What provides a name, the version nearest to the wanted one first: below and above by turns.
+/// What provides a name, the version nearest to the wanted one first: from there on, and below, by turns.
 pub(super) fn nearest(graph: &Graph<'_>, name: NameId, wanted: &Version) -> Vec<String> {
     let own = |package: PackageId| graph.packages[package].name == name;
     let providers = graph.names[name].providers.iter();
@@ -299,8 +304,8 @@ pub(super) fn nearest(graph: &Graph<'_>, name: NameId, wanted: &Version) -> Vec<
     let mut found = Vec::new();
     while found.len() < FEW {
         let before = found.len();
-        found.extend(below.next().map(|(_, text)| text.clone()));
         found.extend(above.next().map(|(_, text)| text.clone()));
+        found.extend(below.next().map(|(_, text)| text.clone()));
         if found.len() == before {
             break;
         }
@@ -325,6 +330,7 @@ struct Hints<'h, 'a> {
     graph: &'h Graph<'a>,
     plan: &'h Plan<'a>,
     trials: &'h mut Trials,
+    asked: Option<&'h Dependency>,
 }
 
 impl<'a> Hints<'_, 'a> {
@@ -354,7 +360,8 @@ impl<'a> Hints<'_, 'a> {
     fn without_version(&mut self, small: &Plan<'a>) -> Option<String> {
         for entry in small.world.iter().take(FEW) {
             let wanted = entry.dependency.as_ref();
-            if wanted.conflict || wanted.constraint == Constraint::Any {
+            let plain = wanted.conflict || wanted.constraint == Constraint::Any;
+            if plain || self.asked == Some(wanted) {
                 continue;
             }
             let mut any = wanted.clone();
@@ -413,6 +420,9 @@ impl<'a> Hints<'_, 'a> {
     fn leaving_out(&mut self, small: &Plan<'a>) -> Option<String> {
         let mut found = Vec::new();
         for entry in small.world.iter().take(FEW) {
+            if self.asked == Some(entry.dependency.as_ref()) {
+                continue;
+            }
             let mut plan = self.plan.clone();
             plan.world
                 .retain(|other| other.name != entry.name || *other.dependency != *entry.dependency);

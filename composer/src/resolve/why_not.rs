@@ -78,7 +78,7 @@ fn why_not<'a>(
     asked
         .world
         .sort_by(|a, b| name_order(&a.dependency.name, &b.dependency.name));
-    if let Some(contradiction) = narrow(graph, &asked) {
+    if let Some(contradiction) = narrow(graph, &asked, Some(wanted)) {
         return Ok(WhyNot::RuledOut { contradiction });
     }
     let asked = Chosen::find(graph, &asked, name);

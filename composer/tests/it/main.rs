@@ -9,10 +9,11 @@
 
 mod composed;
 mod demo;
-mod install;
+mod extends;
 mod minirootfs;
 mod on_base;
 mod overlays;
+mod properties;
 mod recorded;
 mod refusals;
 mod resolve;
