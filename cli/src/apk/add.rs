@@ -107,7 +107,7 @@ fn file(session: &mut Session, path: &str) -> Result<Dependency, Code> {
     match record_of(path, &session.keys(), session.trust()) {
         Ok(record) => {
             let wanted = Dependency {
-                constraint: Constraint::Identity(record.identity.clone()),
+                constraint: Constraint::Identity(record.identity),
                 ..Dependency::any(&record.name)
             };
             session.inventory.give(record, Some(PathBuf::from(path)));

@@ -182,11 +182,7 @@ fn both_versions(inventory: &Inventory, change: &Planned) -> String {
 /// Bytes up to 9,999, then KiB without decimals, then larger units with one.
 pub(super) fn human_size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "apk reckons with single precision"
-    )]
+    // apk reckons with single precision.
     let mut size = bytes as f32;
     let mut whole = bytes;
     let mut unit = 0;

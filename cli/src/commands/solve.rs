@@ -115,7 +115,6 @@ pub(crate) fn run(args: &SolveArgs, console: &mut Console) -> Result<(), Failure
     let operation = args.operation(&wanted, &names);
     let options = RequestOptions {
         broken_world: args.force_broken_world,
-        ..RequestOptions::default()
     };
     match problem.resolve(operation, options) {
         Ok(solution) if args.json => console.json(&told(&solution)),

@@ -132,9 +132,9 @@ fn preference(graph: &Graph<'_>, usual: Provider<'_>, other: Provider<'_>) -> St
         "it is installed"
     } else if a.home.intersects(TagSet::DEFAULT) && !b.home.intersects(TagSet::DEFAULT) {
         "the other is only in a tagged repository"
-    } else if usual.version > other.version {
-        "its version is higher"
-    } else if a.name == b.name && a.record.version > b.record.version {
+    } else if usual.version > other.version
+        || (a.name == b.name && a.record.version > b.record.version)
+    {
         "its version is higher"
     } else if a.record.provider_priority > b.record.provider_priority {
         "its provider priority is higher"
