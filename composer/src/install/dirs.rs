@@ -27,6 +27,11 @@ impl Touched {
             left: left.clone(),
         }
     }
+
+    /// Nobody has the directory any more: to whoever brings it next it is new.
+    pub(super) fn forget(&mut self, path: &str) {
+        self.dirs.remove(path);
+    }
 }
 
 impl Run<'_> {

@@ -125,6 +125,8 @@ pub struct Options {
     pub force_overwrite: bool,
     /// There may be no database yet.
     pub create: bool,
+    /// There may be a cache of indexes, in `var/cache/apk`.
+    pub cache: bool,
     /// What `etc/apk/arch` is to say; `None` leaves it alone.
     pub architectures: Option<Vec<String>>,
 }

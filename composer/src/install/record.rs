@@ -183,6 +183,10 @@ impl Run<'_> {
     pub(super) fn prepare(&mut self, world: &[Dependency]) -> Result<(), InstallError> {
         match self.options.dialect {
             _ if !self.options.create => {}
+            Dialect::Apk3 if self.options.cache => {
+                self.create_dir("var/cache/apk")?;
+                self.make_ahead(&["etc", "etc/apk"])?;
+            }
             Dialect::Apk2 => {
                 self.create_root()?;
                 self.create_dir("etc/apk")?;

@@ -51,6 +51,7 @@ impl Run<'_> {
         }
         for dir in unused.iter().filter(|dir| !dir.is_empty()) {
             self.disk.remove_dir(dir);
+            self.touched.forget(dir);
         }
         if self
             .packages

@@ -10,6 +10,8 @@
 mod composed;
 mod demo;
 mod extends;
+mod install;
+mod install_sets;
 mod minirootfs;
 mod on_base;
 mod overlays;
