@@ -11,7 +11,7 @@ use composer::resolve::{Operation, Preference};
 use rustix::fs::{FsWord, statfs};
 
 use super::applet::Applet;
-use super::changes::{self, refuse_real};
+use super::changes;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Parts, Session};
@@ -47,7 +47,6 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
 }
 
 fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
-    refuse_real(session, "add")?;
     let bundle = match session.value("virtual").map(str::to_owned) {
         Some(spec) => Some(bundle(session, &spec, operands.is_empty())?),
         None => None,

@@ -1,6 +1,6 @@
 //! What the commands that change a root share: their options, and how a plan is told.
 //!
-//! The plan itself is made by [`Inventory::plan`]. Nothing is carried out yet: without `--simulate` the commands say so.
+//! The plan itself is made by [`Inventory::plan`], and carried out by [`super::carry`].
 
 use apk_format::dependency::name_order;
 use apk_format::glob;
@@ -8,6 +8,7 @@ use composer::changeset::{Changeset, Planned};
 use composer::inventory::{Inventory, PackageId};
 use composer::resolve::{ChangeKind, Operation, RequestOptions, ResolveError};
 
+use super::carry;
 use super::options::{Opt, Said};
 use super::out::Out;
 use super::session::{Code, FAILED, Session};
@@ -16,16 +17,24 @@ use super::session::{Code, FAILED, Session};
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::switch("clean-protected"),
     Opt::switch("commit-hooks"),
+    Opt::value("dialect"), // ours alone
     Opt::flag("initramfs-diskless-boot"),
     Opt::flag("overlay-from-stdin"),
     Opt::switch("scripts"),
     Opt::switch("simulate").short("s"),
 ];
 
-/// Applies one of them. Those about what accompanies a change mean nothing as long as none is made.
+/// Applies one of them; gives whether its value is one.
 pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
     match name {
         "simulate" => session.simulate = said.is_yes(),
+        "scripts" => session.no_scripts = !said.is_yes(),
+        "commit-hooks" => session.no_commit_hooks = !said.is_yes(),
+        "clean-protected" => session.clean_protected = said.is_yes(),
+        "dialect" => match said.text().parse() {
+            Ok(dialect) => session.dialect = Some(dialect),
+            Err(_) => return false,
+        },
         "initramfs-diskless-boot" => {
             session.globals.force_broken_world = true;
             session.globals.force_non_repository = true;
@@ -33,17 +42,6 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
         _ => {}
     }
     true
-}
-
-/// Says that nothing can be carried out, unless that is not wanted.
-pub(super) fn refuse_real(session: &mut Session, command: &str) -> Result<(), Code> {
-    if session.simulate {
-        return Ok(());
-    }
-    session.out.error(format_args!(
-        "apk's command '{command}' is in apk-ostree only with --simulate"
-    ));
-    Err(FAILED)
 }
 
 /// What holds for requests as a whole.
@@ -100,24 +98,45 @@ pub(super) fn matching_names(
 
 // --- telling a plan ---------------------------------------------------------------------
 
-/// Tells a plan as apk does when it simulates; gives apk's number of errors.
+/// Tells a plan as apk does, and carries it out unless that is only simulated; gives apk's number of errors.
 pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
     if session.out.verbosity > 1 || session.globals.interactive {
         summarize(session, changeset);
     }
     let total = changeset.effective().count();
     let width = total.to_string().len();
-    let (inventory, out) = (&session.inventory, &mut session.out);
-    for (at, change) in changeset.effective().enumerate() {
+    let inventory = &session.inventory;
+    let lines = changeset.effective().enumerate().map(|(at, change)| {
         let line = line(inventory, change);
-        out.message(format_args!("({:>width$}/{total}) {line}", at + 1));
+        format!("({:>width$}/{total}) {line}", at + 1)
+    });
+    let lines: Vec<String> = lines.collect();
+    if !session.simulate {
+        return carry::carry_out(session, changeset, &lines);
     }
+    let (inventory, out) = (&session.inventory, &mut session.out);
+    lines.iter().for_each(|line| out.message(line));
     let broken = |change: &&Planned| {
         let old = change.old.and_then(|old| inventory[old].installed.as_ref());
         old.is_some_and(|old| old.flags.broken_files || old.flags.broken_script)
     };
     let errors = changeset.changes.iter().filter(broken).count();
-    let (packages, bytes) = changeset.afterwards(inventory);
+    tell_total(
+        out,
+        errors,
+        changeset.afterwards(inventory),
+        inventory.extent(),
+    );
+    Code::try_from(errors).unwrap_or(FAILED)
+}
+
+/// The last line: how many errors; packages and their bytes; directories and files.
+pub(super) fn tell_total(
+    out: &mut Out,
+    errors: usize,
+    (packages, bytes): (usize, u64),
+    (dirs, files): (usize, usize),
+) {
     let words = match errors {
         0 => "OK:".to_owned(),
         1 => "1 error;".to_owned(),
@@ -125,14 +144,12 @@ pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
     };
     let size = human_size(bytes);
     if out.verbosity > 1 {
-        let (dirs, files) = inventory.extent();
         out.message(format_args!(
             "{words} {packages} packages, {dirs} dirs, {files} files, {size}"
         ));
     } else {
         out.message(format_args!("{words} {size} in {packages} packages"));
     }
-    Code::try_from(errors).unwrap_or(FAILED)
 }
 
 /// A change without its number.

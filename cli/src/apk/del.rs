@@ -7,7 +7,7 @@ use composer::inventory::NameId;
 use composer::resolve::Operation;
 
 use super::applet::Applet;
-use super::changes::{self, Indented, matching_names, refuse_real};
+use super::changes::{self, Indented, matching_names};
 use super::options::Opt;
 use super::session::{Code, Parts, Session};
 
@@ -28,7 +28,6 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
 }
 
 fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
-    refuse_real(session, "del")?;
     let names = matching_names(session, operands, |out, name| {
         out.error(format_args!("No such package: {name}"));
     })?;

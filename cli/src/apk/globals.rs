@@ -2,9 +2,9 @@
 //!
 //! | kind | options |
 //! |---|---|
-//! | used | allow-untrusted, arch, cache, cache-dir, force*, interactive, keys-dir, legacy-info, network, preupgrade-depends, purge, quiet, repositories-file, repository, repository-config, root, root-tmpfs, verbose |
+//! | used | allow-untrusted, arch, cache, cache-dir, force*, interactive, keys-dir, legacy-info, network, preupgrade-depends, purge, quiet, repositories-file, repository, repository-config, root, root-tmpfs, verbose, wait |
 //! | answered at once | help, print-arch, version |
-//! | true whatever they say, because nothing here writes to a root, runs a script or uses the network | cache-max-age, cache-packages, cache-predownload, check-certificate, logfile, preserve-env, pretty-print, progress, sync, timeout, update-cache, wait |
+//! | true whatever they say, because nothing here runs a script, uses the network, keeps packages in a cache or writes a log | cache-max-age, cache-packages, cache-predownload, check-certificate, logfile, preserve-env, pretty-print, progress, sync, timeout, update-cache |
 //! | refused by name | progress-fd, uvol-manager |
 
 use super::options::{Opt, Said};
@@ -85,6 +85,8 @@ pub(super) struct Globals {
     pub(super) root_set: bool,
     /// Whether what is installed lasts no longer than the memory it lies in, if that was said.
     pub(super) root_tmpfs: Option<bool>,
+    /// How long somebody else may have the lock, in seconds.
+    pub(super) wait: u64,
 }
 
 impl Default for Globals {
@@ -111,6 +113,7 @@ impl Default for Globals {
             root: "/".to_owned(),
             root_set: false,
             root_tmpfs: None,
+            wait: 0,
         }
     }
 }
@@ -173,6 +176,7 @@ impl Globals {
             "root-tmpfs" => self.root_tmpfs = (*said != Said::Auto).then(|| said.is_yes()),
             "verbose" => return Next::Louder,
             "version" => return Next::Version,
+            "wait" => self.wait = said.text().parse().unwrap_or(0),
             _ => {} // the third row of the table above
         }
         Next::Continue

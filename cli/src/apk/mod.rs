@@ -13,8 +13,8 @@
 //! | [`phrases`] | errors in apk's words |
 //! | [`out`] | answers, warnings, errors |
 //!
-//! Nothing here changes a root. What apk has and this has not is refused by name ([`MISSING`]). A command that is
-//! added gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
+//! [`changes`] tells what is to be done to a root, [`carry`] does it. What apk has and this has not is refused by name
+//! ([`MISSING`]). A command that is added gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
 //!
 //! | exit code | |
 //! |---|---|
@@ -27,6 +27,7 @@ mod adbsign;
 mod add;
 mod applet;
 mod audit;
+mod carry;
 mod changes;
 mod config;
 mod convndx;
@@ -182,12 +183,18 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
         }
     }
     match applet {
-        Some(applet) => match session.open() {
+        Some(applet) => match open(session, applet) {
             Ok(()) => (applet.run)(session, &operands),
             Err(code) => code,
         },
         None => unknown(session, operands.first()),
     }
+}
+
+/// Opens what the command looks at; under the lock if it will change something.
+fn open(session: &mut Session, applet: &Applet) -> Result<(), Code> {
+    session.writes = applet.commits && !session.simulate;
+    session.open()
 }
 
 /// The first word that is a command. Options of a command are not known yet, so that a value of one may be taken for it.

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use apk_format::Dialect;
 use apk_format::adb::compression::Compression;
 use apk_format::database::RepositoryLineError;
 use apk_format::{PrivateKey, Trust};
+use composer::install::lock::Lock;
 use composer::inventory::Inventory;
 use composer::inventory::PackageId;
 use composer::inventory::open::{
@@ -14,6 +16,7 @@ use composer::inventory::search::{Answer, SearchError, Spec};
 use composer::resolve::ResolveError;
 use composer::root::Root;
 
+use super::carry;
 use super::globals::Globals;
 use super::options::Said;
 use super::out::Out;
@@ -91,6 +94,18 @@ pub(super) struct Session {
     pub(super) own: Vec<(&'static str, Said)>,
     /// Whether changes of the root are only told.
     pub(super) simulate: bool,
+    /// Whether the command changes the root.
+    pub(super) writes: bool,
+    /// Whether scripts are only recorded.
+    pub(super) no_scripts: bool,
+    /// Whether commit hooks are passed over.
+    pub(super) no_commit_hooks: bool,
+    /// Whether nothing goes beside changed files.
+    pub(super) clean_protected: bool,
+    /// The form of a new database.
+    pub(super) dialect: Option<Dialect>,
+    /// Held until the end.
+    lock: Option<Lock>,
     /// Whether a root without a database is an empty system.
     pub(super) makes_database: bool,
     pub(super) root: Option<Root>,
@@ -112,6 +127,12 @@ impl Session {
             ended: None,
             own: Vec::new(),
             simulate: false,
+            writes: false,
+            no_scripts: false,
+            no_commit_hooks: false,
+            clean_protected: false,
+            dialect: None,
+            lock: None,
             makes_database: false,
             root: None,
             inventory: Inventory::default(),
@@ -148,6 +169,12 @@ impl Session {
             self.out.error(format_args!("Unable to open root: {words}"));
             FAILED
         })?;
+        if self.writes {
+            if self.makes_database {
+                carry::check_user(self)?;
+            }
+            self.lock = Some(carry::lock(self, &root)?);
+        }
         if self.makes_database && !root.has_dir("lib/apk/db").unwrap_or(false) {
             (self.parts.installed, self.parts.scripts, self.parts.world) = (false, false, false);
         }

@@ -4,7 +4,7 @@ use apk_format::Dependency;
 use composer::resolve::{Operation, ResolveError};
 
 use super::applet::Applet;
-use super::changes::{self, matching_names, refuse_real};
+use super::changes::{self, matching_names};
 use super::options::{Opt, Said};
 use super::session::{Code, FAILED, Parts, Session};
 
@@ -33,7 +33,6 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
 }
 
 fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
-    refuse_real(session, "upgrade")?;
     check(session)?;
     let only_apk = session.has("preupgrade-only") || session.has("self-upgrade-only");
     if operands.is_empty() && wants_preupgrade(session) && (only_apk || !session.globals.root_set) {

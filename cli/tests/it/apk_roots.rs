@@ -1,0 +1,189 @@
+//! `apk add`, `del`, `upgrade` and `fix` that change a root, beside the real apk 3.0.6: what they say, how they end, and
+//! what they leave.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use fixtures::peer;
+use fixtures::seed::Random;
+
+use crate::pair::{Answer, apk_ostree};
+
+const SESSION: &[&str] = &[
+    "add --initdb --no-scripts demo-base demo-tool<1.1",
+    "add --no-scripts demo-base",
+    "EDIT etc/motd",
+    "upgrade --no-scripts",
+    "add --no-scripts demo-tool",
+    "fix --no-scripts --reinstall demo-busybox",
+    "add --no-scripts demo-git",
+    "add --no-scripts no-such-package",
+    "fix --no-scripts no-such-package",
+    "-v del --no-scripts demo-git",
+    "del --no-scripts no-such-package",
+    "-q del --no-scripts demo-tool",
+    "--purge del --no-scripts demo-base",
+];
+
+/// Words that every command of a session begins with.
+fn shared(root: &Path) -> Vec<String> {
+    let (repository, keys) = (fixtures::path("demo/repo"), fixtures::path("demo/keys"));
+    let words = [
+        "--root",
+        root.to_str().unwrap(),
+        "--arch",
+        "x86_64",
+        "-X",
+        repository.to_str().unwrap(),
+        "--keys-dir",
+        keys.to_str().unwrap(),
+        "--logfile=no",
+        "--no-cache",
+        "--no-progress",
+    ];
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn ours(root: &Path, line: &str) -> std::process::Command {
+    let mut command = apk_ostree(Path::new("/"));
+    command.arg("apk").args(shared(root)).args(line.split(' '));
+    if line.contains("--initdb") {
+        command.args(["--dialect", "3.0"]);
+    }
+    command
+}
+
+/// Everything below a root but the lock, which is made where there is a database before the run.
+fn listing(root: &Path) -> String {
+    let listing = fixtures::listing::of(root).unwrap();
+    let lines = listing
+        .lines()
+        .filter(|line| !line.starts_with("lib/apk/db/lock\t"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_session_says_and_leaves_what_apk_does() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let Some(apk) = peer::apk3().filter(|apk| apk.version() == crate::apk::VERSION) else {
+        return;
+    };
+    let scratch = fixtures::scratch("roots");
+    let roots = ["ours", "theirs"].map(|name| scratch.path().join(name));
+    roots.iter().for_each(|root| fs::create_dir(root).unwrap());
+    for line in SESSION {
+        if let Some(path) = line.strip_prefix("EDIT ") {
+            for root in &roots {
+                fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join(path), "edited\n").unwrap();
+            }
+            continue;
+        }
+        let ours = Answer::of(ours(&roots[0], line));
+        let mut command = apk.command();
+        command.args(shared(&roots[1])).args(line.split(' '));
+        let theirs = Answer::of(command);
+        assert_eq!(ours.stdout, theirs.stdout, "{line}\n{}", ours.stderr);
+        assert_eq!(ours.code, theirs.code, "{line}\n{}", ours.stderr);
+        assert!(
+            ours.stderr.starts_with(&theirs.stderr),
+            "{line}\n{}",
+            ours.stderr
+        );
+        let told = |root: &Path| {
+            let lines = listing(root);
+            let lines = lines.lines().filter(|line| !line.contains("\td\t2750\t"));
+            let lines = lines.filter(|line| !line.starts_with("var/lib/tool\t"));
+            lines.map(|line| format!("{line}\n")).collect::<String>()
+        };
+        crate::pair::similar(&told(&roots[0]), &told(&roots[1]), line);
+    }
+}
+
+#[test]
+fn scripts_are_refused_by_name_before_anything_changes() {
+    let scratch = fixtures::scratch("scripts-refused");
+    let answer = Answer::of(ours(scratch.path(), "add --initdb demo-base"));
+    if !rustix::process::geteuid().is_root() {
+        return assert_eq!(answer.code, Some(99));
+    }
+    assert_eq!(answer.code, Some(99));
+    assert!(answer.stderr.contains(".post-install"), "{}", answer.stderr);
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+/// Links of the root that lead out of it lead to its own top.
+#[test]
+fn nothing_is_written_outside_the_root() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let scratch = fixtures::scratch("outside");
+    let (root, outside) = (scratch.path().join("root"), scratch.path().join("outside"));
+    for dir in ["root", "outside/bin", "outside/apk"] {
+        fs::create_dir_all(scratch.path().join(dir)).unwrap();
+    }
+    symlink("../outside", root.join("etc")).unwrap();
+    symlink(&outside, root.join("usr")).unwrap();
+    symlink("../../../../../../../../../../..", root.join("lib")).unwrap();
+    let before = listing(&outside);
+    let answer = Answer::of(ours(&root, "add --initdb --no-scripts demo-base demo-tool"));
+    assert_ne!(answer.code, None, "{}", answer.stderr);
+    assert_eq!(listing(&outside), before);
+    assert!(!scratch.path().join("apk").exists());
+}
+
+/// `APK_OSTREE_KILLS` says how often; the clock only chooses moments, and decides nothing.
+#[test]
+fn a_killed_run_is_completed_by_the_next() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let kills = std::env::var("APK_OSTREE_KILLS").ok();
+    let kills = kills.and_then(|kills| kills.parse().ok()).unwrap_or(12);
+    let steps = [
+        "add --initdb --no-scripts demo-base demo-tool<1.1 demo-git",
+        "add --no-scripts --upgrade demo-tool",
+        "del --no-scripts demo-git demo-tool",
+    ];
+    let scratch = fixtures::scratch("killed");
+    let calm = scratch.path().join("calm");
+    fs::create_dir(&calm).unwrap();
+    let mut expected = Vec::new();
+    for step in steps {
+        let began = Instant::now();
+        assert_eq!(Answer::of(ours(&calm, step)).code, Some(0), "{step}");
+        expected.push((listing(&calm), began.elapsed()));
+    }
+    let mut random = Random::new(7);
+    let mut broken_off = 0;
+    for round in 0..kills {
+        let root = scratch.path().join(format!("root{round}"));
+        fs::create_dir(&root).unwrap();
+        for (step, (expected, time)) in steps.iter().zip(&expected) {
+            let moment = time.mul_f64(random.below(1000) as f64 / 1000.0);
+            broken_off += usize::from(killed(ours(&root, step), moment));
+            let answer = Answer::of(ours(&root, step));
+            assert_eq!(answer.code, Some(0), "{step}: {}", answer.stderr);
+            crate::pair::similar(&listing(&root), expected, step);
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
+    eprintln!("{broken_off} runs were broken off");
+}
+
+/// Whether the command was still running at the moment at which it was killed.
+fn killed(mut command: std::process::Command, moment: Duration) -> bool {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = quiet.spawn().unwrap();
+    std::thread::sleep(moment);
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    running
+}
