@@ -76,7 +76,7 @@ fn can_trace() -> bool {
         .status()
         .is_ok_and(|status| status.success());
     if !works {
-        println!("no strace that works here: no kill before single system calls is tried");
+        eprintln!("no strace that works here: no kill before single system calls is tried");
     }
     works
 }
