@@ -68,6 +68,7 @@ fn asked() -> Option<usize> {
 }
 
 /// strace, if it is there and may trace.
+#[allow(clippy::print_stderr, reason = "a check that is left out is told")]
 fn can_trace() -> bool {
     let mut command = Command::new("strace");
     command.args(["-qq", "-o", "/dev/null", "-e", "trace=none", "true"]);
