@@ -14,6 +14,7 @@ mod bootable;
 mod changes;
 mod done;
 mod metadata;
+mod owners;
 pub(crate) mod pathname_filter;
 mod remake;
 mod trees;
@@ -77,6 +78,9 @@ pub(crate) struct CommitArgs {
     /// Group of everything; a negative number changes nothing
     #[arg(long, value_name = "GID", value_parser = parse_number)]
     owner_gid: Option<i64>,
+    /// Owners and modes of a directory's files are those that its package database has, and else root's
+    #[arg(long)]
+    owners_from_db: bool,
     /// Owner and group 0, modes 0755 at most, no xattrs but those of archives
     #[arg(long)]
     canonical_permissions: bool,

@@ -2,7 +2,8 @@
 //! what they leave.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -186,4 +187,55 @@ fn killed(mut command: std::process::Command, moment: Duration) -> bool {
     child.kill().unwrap();
     child.wait().unwrap();
     running
+}
+
+/// What an ordinary user makes and commits with the owners of the database is what root makes and commits.
+#[test]
+fn an_ordinary_user_commits_what_root_would() {
+    if !rustix::process::geteuid().is_root() {
+        return; // then there is nobody to be compared with
+    }
+    const NOBODY: u32 = 65534;
+    // A place that an ordinary user can reach; so must the program be.
+    let scratch = fixtures::scratch("usermode");
+    let place = scratch.path();
+    fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.join("apk-ostree");
+    fs::copy(env!("CARGO_BIN_EXE_apk-ostree"), &program).unwrap();
+    crate::apk::copy_dir(&fixtures::path("demo"), &place.join("demo"));
+    let mut commits = Vec::new();
+    for (user, uid, more) in [("root", 0, ""), ("nobody", NOBODY, "--usermode")] {
+        let root = place.join(user);
+        let repo = place.join(format!("{user}.repo"));
+        for dir in [&root, &repo] {
+            fs::create_dir(dir).unwrap();
+            std::os::unix::fs::chown(dir, Some(uid), Some(uid)).unwrap();
+        }
+        let run = |words: String| {
+            let mut command = std::process::Command::new(&program);
+            command.args(words.split_whitespace()).current_dir(place);
+            command.uid(uid).gid(uid);
+            Answer::of(command).success()
+        };
+        run(format!(
+            "apk --root {user} --arch x86_64 -X demo/repo --keys-dir {}/demo/keys --no-cache --dialect 3.0 \
+             add --initdb --no-scripts {more} demo-base demo-tool demo-git",
+            place.display()
+        ));
+        run(format!("init --repo {user}.repo --mode archive"));
+        let owners = if uid == 0 { "" } else { "--owners-from-db" };
+        commits.push(run(format!(
+            "commit --repo {user}.repo -b x --timestamp @1 --no-xattrs {owners} --tree dir={user}"
+        )));
+    }
+    assert_eq!(commits[0], commits[1]);
+    let owner = |path: &str| {
+        place
+            .join("nobody")
+            .join(path)
+            .symlink_metadata()
+            .unwrap()
+            .uid()
+    };
+    assert_eq!(owner("etc/passwd"), NOBODY);
 }

@@ -13,6 +13,7 @@ pub mod import_tar;
 pub mod modify;
 pub mod on_disk;
 pub mod path_rules;
+pub mod recorded;
 pub mod reuse;
 pub mod walk;
 mod weight;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::path_rules::PathRules;
+use super::recorded::Recorded;
 use crate::object::{DirMeta, FileHeader, PERMISSIONS, Xattrs};
 
 /// Changes to owner, mode and xattrs of entries; the default changes nothing.
@@ -11,6 +12,8 @@ use crate::object::{DirMeta, FileHeader, PERMISSIONS, Xattrs};
 /// canonical permissions, then xattrs.
 #[derive(Clone, Debug, Default)]
 pub struct Modifier {
+    /// Owners and modes of single paths, before everything else.
+    pub recorded: Option<Arc<Recorded>>,
     /// Owner of everything.
     pub uid: Option<u32>,
     /// Group of everything.
@@ -61,7 +64,8 @@ impl Modifier {
     /// Whether entries pass unchanged.
     #[must_use]
     pub fn is_identity(&self) -> bool {
-        self.uid.is_none()
+        self.recorded.is_none()
+            && self.uid.is_none()
             && self.gid.is_none()
             && !self.read_only_executables
             && self.rules.is_none()
@@ -77,6 +81,15 @@ impl Modifier {
         header: &mut FileHeader,
         origin: Origin,
     ) -> Result<Pass, ModeError> {
+        let path = match &self.recorded {
+            Some(recorded) => {
+                let path = path();
+                recorded.give_file(&path, header);
+                Err(path)
+            }
+            None => Ok(path),
+        };
+        let path = || path.map_or_else(|known| known, |path| path());
         let mut st_mode = header.st_mode();
         let kind = st_mode & !PERMISSIONS;
         if kind == REGULAR && self.read_only_executables && st_mode & 0o111 != 0 {
@@ -104,6 +117,15 @@ impl Modifier {
         meta: &mut DirMeta,
         origin: Origin,
     ) -> Result<Pass, ModeError> {
+        let path = match &self.recorded {
+            Some(recorded) => {
+                let path = path();
+                recorded.give_dir(&path, meta);
+                Err(path)
+            }
+            None => Ok(path),
+        };
+        let path = || path.map_or_else(|known| known, |path| path());
         let (mut st_mode, pass) = self.ruled(path, DIRECTORY | meta.mode, DIRECTORY);
         if self.canonical_permissions {
             st_mode &= DIRECTORY | 0o755;

@@ -13,6 +13,7 @@ use ostree_store::tree::import_tar::{TarOptions, import_tar};
 
 use super::CommitArgs;
 use super::changes::Changes;
+use super::owners;
 use super::pathname_filter;
 use super::remake::remake;
 use crate::failure::Failure;
@@ -87,8 +88,12 @@ pub(super) fn assemble(
         }
         match source {
             Source::Dir(path) => {
+                let modifier = match args.owners_from_db {
+                    true => &owners::of(path, &changes.modifier)?,
+                    false => &changes.modifier,
+                };
                 let upper = Assembled {
-                    tree: import_dir_with(path, &changes.modifier, options, transaction)?,
+                    tree: import_dir_with(path, modifier, options, transaction)?,
                     stored: None,
                 };
                 all.overlay(upper, transaction)?;
