@@ -381,6 +381,9 @@ impl<'a> Graph<'a> {
     fn classify(&mut self) {
         let mut classes: HashMap<Vec<PackageId>, usize> = HashMap::new();
         for name in self.names.keys() {
+            if self.names[name].providers.len() < 2 {
+                continue;
+            }
             // All that a package provides was read at once, so equal ones stand together.
             let providers = self.names[name].providers.iter();
             let mut packages: Vec<PackageId> = providers.map(|one| one.package).collect();
