@@ -33,10 +33,15 @@ impl Repo {
         }
         self.refuse_cycle(alias, target)?;
         let up = "../".repeat(alias.name().matches('/').count());
-        let (temporary, ()) = small_file::at_new_name(&self.path().join("tmp"), |path| {
-            std::os::unix::fs::symlink(format!("{up}{target}"), path)
+        // A link cannot be locked, so that nobody takes it for a leftover: a file beside it is.
+        let (guard, _held) = small_file::at_new_name(&self.path().join("tmp"), |path| {
+            let held = small_file::write_new(path, b"", false)?;
+            std::os::unix::fs::symlink(format!("{up}{target}"), small_file::guarded(path))?;
+            Ok(held)
         })?;
-        self.put_in_place(&temporary, alias)?;
+        let put = self.put_in_place(&small_file::guarded(&guard), alias);
+        small_file::remove(&guard)?;
+        put?;
         self.refs_changed()
     }
 

@@ -5,6 +5,7 @@
 //! | `cache` | stays |
 //! | `staging-…` | is for [`super::stage`] |
 //! | `apk-ostree-…`, a regular file | goes at once if nobody holds its lock: a process of ours was broken off |
+//! | `apk-ostree-….link`, a link | goes at once if the file without `.link` is not there or not held |
 //! | anything else | goes if it has not been changed for `core.tmp-expiry-secs`, by default a day |
 
 use std::fs::{self, File};
@@ -15,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use super::lock::{LockKind, try_lock};
-use super::small_file::TEMPORARY;
+use super::small_file::{GUARDED, TEMPORARY};
 
 /// Removes what is older than `expiry` seconds at the time `now`. What cannot be removed stays: that others left
 /// something behind is no fault of whoever calls this.
@@ -53,8 +54,18 @@ pub(super) fn remove(tmp: &Path, now: SystemTime, expiry: u64) {
     }
 }
 
-/// Whether no process has the file in hand. The lock goes with the descriptor; who finds the file free has it to itself.
+/// Whether no process has the file in hand, or the file that guards the link.
 fn is_abandoned(path: &Path) -> bool {
+    if !path.is_symlink() {
+        return is_free(path);
+    }
+    let guard = path.with_extension("");
+    let is_guarded = path.extension().is_some_and(|ending| ending == GUARDED);
+    is_guarded && (is_free(&guard) || !guard.exists())
+}
+
+/// The lock goes with the descriptor; who finds the file free has it to itself.
+fn is_free(path: &Path) -> bool {
     let mut options = File::options();
     let options = options.read(true).write(true);
     let opened = options.custom_flags(O_NONBLOCK | O_NOFOLLOW).open(path);

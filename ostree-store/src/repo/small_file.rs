@@ -22,6 +22,9 @@ use crate::path_error::{At, PathError, UnlessAbsent};
 /// What the names of temporary files in `tmp/` begin with.
 pub(super) const TEMPORARY: &str = "apk-ostree-";
 
+/// How the names of [`guarded`] links end.
+pub(super) const GUARDED: &str = "link";
+
 /// Opens a file without waiting for a fifo; the final link is followed.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
@@ -116,6 +119,11 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], sync: bool) -> io::Result<Fil
         file.sync_data()?;
     }
     Ok(file)
+}
+
+/// The name of a link that counts as in use as long as a file that [`write_new`] has made is held.
+pub(super) fn guarded(guard: &Path) -> PathBuf {
+    guard.with_added_extension(GUARDED)
 }
 
 /// Writes a file at its final name, over what is there.
