@@ -30,6 +30,7 @@
 //! | 2.14 | has no checksum for a file that lost an attribute or its owner | it has one |
 //! | 3.0 | forgets a package whose repetition failed, and leaves its files | the package stays as it was |
 //! | 3.0 | forgets setgid bits of directories, and leaves them alone when another package decides later | [`crate::directories`] |
+//! | both | wait forever for a pipe in a protected directory | it is changed, and is not opened |
 //! | both | install what else is in a package with a malicious name | the package is refused as a whole |
 
 mod area;

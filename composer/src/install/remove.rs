@@ -51,7 +51,9 @@ impl Run<'_> {
         }
         for dir in unused.iter().filter(|dir| !dir.is_empty()) {
             self.disk.remove_dir(dir);
+            // If it stays because it is not empty, it is somebody else's to whoever brings it next.
             self.touched.forget(dir);
+            self.packages.before.remove(dir);
         }
         if self
             .packages

@@ -216,6 +216,15 @@ pub(crate) fn listing(root: &Path, dialect: Dialect) -> String {
         if dialect == Dialect::Apk2 && (path == "proc" || left) {
             continue;
         }
+        let alone;
+        let line = if dialect == Dialect::Apk2 && line.contains("/.apk.") {
+            // A hard link to what was left is one to nothing else.
+            let columns: Vec<&str> = line.split('\t').collect();
+            alone = [&columns[..6], &["-"], &columns[7..]].concat().join("\t");
+            &alone
+        } else {
+            line
+        };
         let line = match kind {
             "d" if dialect == Dialect::Apk3 => without_set_ids(line),
             _ => line.to_owned(),
