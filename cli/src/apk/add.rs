@@ -126,7 +126,9 @@ fn record_of(path: &str, keys: &apk_format::KeyRing, trust: Trust) -> Result<Rec
     let package = Package::open(file).map_err(opened)?;
     let trusted = package.verify_signature(keys, trust);
     trusted.map_err(|error: SignatureError| phrases::signature(&error).to_owned())?;
-    Ok(package.info().to_record(package.identity(), size))
+    // A v3 package that no index lists is known by what it calls itself.
+    let identity = package.unique_id().unwrap_or_else(|| package.identity());
+    Ok(package.info().to_record(identity, size))
 }
 
 /// Name and version of the package that holds the operands.

@@ -239,3 +239,62 @@ fn an_ordinary_user_commits_what_root_would() {
     };
     assert_eq!(owner("etc/passwd"), NOBODY);
 }
+
+/// A v3 package by its index and as a file, which gives it another identity.
+#[test]
+fn v3_packages_are_installed_as_apk_installs_them() {
+    let apk = peer::apk3().filter(|apk| apk.version() == crate::apk::VERSION);
+    let (true, Some(apk)) = (rustix::process::geteuid().is_root(), apk) else {
+        return;
+    };
+    let scratch = fixtures::scratch("roots-v3");
+    let place = scratch.path();
+    for dir in ["files/etc", "files/usr/bin", "repo/x86_64"] {
+        fs::create_dir_all(place.join(dir)).unwrap();
+    }
+    fs::write(place.join("files/etc/x.conf"), "conf\n").unwrap();
+    fs::write(place.join("files/usr/bin/hi"), "hi\n").unwrap();
+    fs::hard_link(
+        place.join("files/usr/bin/hi"),
+        place.join("files/usr/bin/hi2"),
+    )
+    .unwrap();
+    symlink("hi", place.join("files/usr/bin/link")).unwrap();
+    let file = "repo/x86_64/three-1.0-r0.apk";
+    let making = [
+        format!(
+            "mkpkg -I name:three -I version:1.0-r0 -I arch:x86_64 -F files -t /usr/bin -o {file}"
+        ),
+        format!("--allow-untrusted mkndx -o repo/x86_64/Packages.adb {file}"),
+    ];
+    for words in making {
+        apk.run_in(place, words.split(' ')).success();
+    }
+    for (name, wanted) in [("index", "three"), ("file", file)] {
+        let mut listings = Vec::new();
+        for whose in ["ours", "theirs"] {
+            let root = format!("{name}-{whose}");
+            fs::create_dir(place.join(&root)).unwrap();
+            let mut command = match whose {
+                "ours" => apk_ostree(place),
+                _ => apk.command(),
+            };
+            if whose == "ours" {
+                command.arg("apk");
+            }
+            let config = format!("v3 {}/repo", place.display());
+            command
+                .current_dir(place)
+                .args(["--repository-config", &config]);
+            let words = format!(
+                "--root {root} --arch x86_64 --allow-untrusted --no-cache --logfile=no --no-progress \
+                 add --initdb --no-scripts --force-non-repository {wanted}"
+            );
+            command.args(words.split_whitespace());
+            let said = Answer::of(command).success();
+            listings.push((said, listing(&place.join(root))));
+        }
+        assert_eq!(listings[0].0, listings[1].0);
+        crate::pair::similar(&listings[0].1, &listings[1].1, name);
+    }
+}
