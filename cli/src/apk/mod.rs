@@ -52,6 +52,7 @@ mod query;
 mod search;
 mod serialize;
 mod session;
+mod update;
 mod upgrade;
 mod verify;
 mod version;
@@ -140,13 +141,14 @@ const APPLETS: &[Applet] = &[
     policy::APPLET,
     query::APPLET,
     search::APPLET,
+    update::APPLET,
     upgrade::APPLET,
     verify::APPLET,
     version::APPLET,
 ];
 
 /// The commands of apk-tools 3.0.6 that are not here.
-const MISSING: &[&str] = &["adbgen", "cache", "convdb", "stats", "update"];
+const MISSING: &[&str] = &["adbgen", "cache", "convdb", "stats"];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {
     let applet = find_applet(&words);

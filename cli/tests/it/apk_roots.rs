@@ -16,6 +16,9 @@ use crate::pair::{Answer, apk_ostree};
 const SESSION: &[&str] = &[
     "add --initdb --no-scripts demo-base demo-tool<1.1",
     "add --no-scripts demo-base",
+    "update",
+    "-X /no-such-repository update",
+    "-q update",
     "EDIT etc/motd",
     "upgrade --no-scripts",
     "add --no-scripts demo-tool",
