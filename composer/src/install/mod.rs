@@ -9,7 +9,7 @@
 //! record    the database; each file beside the old one, and renamed
 //! ```
 //!
-//! [`disk`] finds the places within the root, [`packages`] knows whose they are, [`area`] is where files wait.
+//! `disk` finds the places within the root, `packages` knows whose they are, `area` is where files wait.
 //!
 //! | broken off | the root is |
 //! |---|---|
