@@ -1,6 +1,7 @@
 //! `cat`: the content of files.
 //!
-//! Symbolic links are followed inside the commit: `/` in a target is its root, and `..` does not lead out of it.
+//! Symbolic links are followed inside the commit: `/` in a target is its root, and `..` does not lead out of it. Two
+//! slashes behind a name begin at the root again, as in every path that ostree takes ([`walk::names`]).
 
 use clap::Args;
 use ostree_store::object::FileKind;
@@ -24,11 +25,16 @@ pub(crate) struct CatArgs {
 pub(crate) fn run(args: &CatArgs, repo: &Repo, console: &mut Console) -> Result<(), Failure> {
     let commit = repo.commit(&repo.resolve(&args.rev)?)?;
     for path in &args.paths {
-        let found = walk::resolve_following(repo, Entry::root_of(&commit), path)?;
-        let slash = path.len() > 1 && path.ends_with('/');
+        let named = format!("/{}", walk::names(path).join("/"));
+        let found = walk::resolve_following(repo, Entry::root_of(&commit), &named)?;
+        let slash = named.len() > 1 && named.ends_with('/');
         let id = match found {
             Entry::File(_) if slash => return Err(Failure::new("Not a directory")),
             Entry::File(id) => id,
+            Entry::Dir { .. } if slash => {
+                let words = format!("No such file or directory: {named}");
+                return Err(Failure::new(words));
+            }
             Entry::Dir { .. } => return Err(Failure::new("Can't open directory")),
         };
         let mut stored = repo.file(&id)?;

@@ -37,6 +37,20 @@ fn slashes_are_taken_as_they_are() {
     }
 }
 
+/// What the real tool does not find, such as `/d/./g`, ours may, because it follows links.
+#[test]
+fn contents_are_found_where_ostree_finds_them() {
+    let Some(pair) = pair("odd-cat", "bare-user") else {
+        return;
+    };
+    for path in [
+        "/f", "f", "/d//f", "d//f", "/no//f", "/d/g//f", "/f//", "/d//", "/", "/d/", "/f/", "/no",
+        "/d///f",
+    ] {
+        pair.same(&["cat", "--repo=r", "main", path]);
+    }
+}
+
 #[test]
 fn commands_of_remote_see_nothing_behind_two_dashes() {
     let Some(pair) = pair("odd-dashes", "archive") else {
