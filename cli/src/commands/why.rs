@@ -288,7 +288,9 @@ fn tell(missed: &Missed, console: &mut Console) -> Result<(), Failure> {
             console.line(format_args!("{asked}: {package} is in the system"))
         }
         WhyNot::NoSuchName { similar } => {
-            console.line(format_args!("{asked}: nothing is called so"))?;
+            console.line(format_args!(
+                "{asked}: no package has or provides this name"
+            ))?;
             if similar.is_empty() {
                 return Ok(());
             }
