@@ -66,11 +66,11 @@ pub fn place(
     let spec = repository.pkgname_spec.as_deref().unwrap_or(usual);
     let path = match record.arch {
         Some(_) => record.place(spec)?,
-        None => Record {
-            arch: Some(arch.into()),
-            ..record.clone()
+        None => {
+            let mut record = record.clone();
+            record.arch = Some(arch.into());
+            record.place(spec)?
         }
-        .place(spec)?,
     };
     if path.contains("://") {
         return Err(AcquireError::Remote { url: path });

@@ -10,7 +10,9 @@ use crate::adb::value::Budget;
 use crate::dependency::{Dependency, Op, Provide};
 use crate::digest::Digest;
 use crate::index::text::Shared;
-use crate::index::{Atom, Atoms, IndexError, Record, Text, Uninstallable, low_3_bits, low_16_bits};
+use crate::index::{
+    Atom, Atoms, Fields, IndexError, Record, Text, Uninstallable, low_3_bits, low_16_bits,
+};
 use crate::package::stored::{self, Atom as Stored};
 use crate::version::Version;
 
@@ -145,7 +147,7 @@ impl Listed {
         let text = |range: Range<usize>| whole.part(whole.as_str().get(range).unwrap_or_default());
         let optional = |range: Range<usize>| (!range.is_empty()).then(|| text(range));
         let [size, installed_size, build_time] = self.numbers;
-        Record {
+        Record::from(Fields {
             identity: self.identity,
             name: text(self.texts.name),
             version: self.version,
@@ -168,7 +170,7 @@ impl Listed {
             tags: self.tags,
             uninstallable: self.uninstallable,
             ignored: self.ignored,
-        }
+        })
     }
 }
 

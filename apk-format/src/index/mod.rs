@@ -18,6 +18,7 @@
 
 mod atoms;
 mod error;
+mod lazy;
 mod listed;
 mod make;
 mod older;
@@ -37,10 +38,11 @@ use crate::ustar::BLOCK;
 
 pub use atoms::{Atom, Atoms};
 pub use error::IndexError;
+pub use lazy::Record;
 pub use make::{IndexDraft, IndexDraftError};
 pub use older::OlderIndex;
 pub use place::PlaceError;
-pub use record::{Record, RecordError, RecordProblem, Uninstallable};
+pub use record::{Fields, RecordError, RecordProblem, Uninstallable};
 pub(crate) use record::{atoms, decimal, low_3_bits, low_16_bits, number};
 pub use text::Text;
 pub use write::{IndexWriteError, sign_v2};
@@ -83,15 +85,20 @@ impl Index {
     }
 
     /// The same of a text that need not be copied.
+    ///
+    /// Where something is wrong, everything is read from the beginning, to say what and where.
     fn parse_whole(text: String) -> Result<Vec<Record>, RecordError> {
         let mut left = record::ATOMS_LIMIT;
         let whole = text::Shared::new(text);
+        if let Some(records) = lazy::find(&whole) {
+            return Ok(records);
+        }
         let mut records = Vec::with_capacity(whole.as_str().len() / TYPICAL_RECORD);
         let mut paragraphs = crate::stanza::split(whole.as_str());
         let mut fields = Vec::new();
         while paragraphs.read_into(&mut fields)? {
             record::spend_atoms(&fields, &mut left)?;
-            records.push(Record::within(&whole, &fields)?);
+            records.push(Record::from(record::Fields::within(&whole, &fields)?));
         }
         Ok(records)
     }

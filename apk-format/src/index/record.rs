@@ -25,11 +25,11 @@ use crate::index::{Atom, Atoms, Text};
 use crate::stanza::{Field, StanzaError};
 use crate::version::Version;
 
-/// What an index says of one package.
+/// The fields of a [`Record`](crate::Record).
 ///
 /// Equality compares versions as [`Version`] does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct Fields {
     /// `C`: names this build of the package.
     pub identity: Digest,
     /// `P`
@@ -90,15 +90,15 @@ pub enum Uninstallable {
     UnknownField(char),
 }
 
-impl Record {
-    /// A record with an identity, a name and a version, and nothing else.
-    pub fn new(identity: Digest, name: &str, version: Version) -> Record {
-        Record::with_texts(identity, Text::from(name), version, &Text::default())
+impl Fields {
+    /// Those of a record with an identity, a name and a version, and nothing else.
+    pub(crate) fn new(identity: Digest, name: Text, version: Version) -> Fields {
+        Fields::with_texts(identity, name, version, &Text::default())
     }
 
     /// The same, where all texts are this empty one.
-    fn with_texts(identity: Digest, name: Text, version: Version, none: &Text) -> Record {
-        Record {
+    fn with_texts(identity: Digest, name: Text, version: Version, none: &Text) -> Fields {
+        Fields {
             identity,
             name,
             version,
@@ -124,19 +124,12 @@ impl Record {
         }
     }
 
-    /// Reads one paragraph.
-    ///
-    /// Fails without identity, name or version, and on a number or identity that cannot be read.
-    pub fn from_fields(fields: &[Field<'_>]) -> Result<Record, RecordError> {
-        Record::within(&Shared::default(), fields)
-    }
-
     /// Reads one paragraph, which is part of a text that is kept.
-    pub(crate) fn within(whole: &Shared, fields: &[Field<'_>]) -> Result<Record, RecordError> {
+    pub(crate) fn within(whole: &Shared, fields: &[Field<'_>]) -> Result<Fields, RecordError> {
         let line = fields.first().map_or(0, |field| field.line);
         let none = whole.part("");
         let no_version = Version::lenient("");
-        let mut record = Record::with_texts(Digest::Sha1([0; 20]), none.clone(), no_version, &none);
+        let mut record = Fields::with_texts(Digest::Sha1([0; 20]), none.clone(), no_version, &none);
         let mut seen = [('C', false), ('P', false), ('V', false)];
         let mut install_if_broken = false;
         for field in fields {
@@ -400,7 +393,7 @@ pub(crate) fn low_3_bits(value: u64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::Index;
+    use crate::index::{Index, Record};
 
     const HEAD: &str = "C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:a\nV:1\n";
 

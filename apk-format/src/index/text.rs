@@ -40,6 +40,11 @@ impl Text {
         };
         text.unwrap_or_default()
     }
+
+    /// What it is a part of.
+    pub(crate) fn whole(&self) -> Shared {
+        Shared(Arc::clone(&self.whole))
+    }
 }
 
 /// What many [`Text`]s are parts of.

@@ -27,7 +27,7 @@
 
 use crate::dependency::{Dependency, Provide};
 use crate::digest::Digest;
-use crate::index::{Atoms, Record, Text, Uninstallable, decimal, low_3_bits, low_16_bits};
+use crate::index::{Atoms, Fields, Record, Text, Uninstallable, decimal, low_3_bits, low_16_bits};
 use crate::version::Version;
 
 /// What a package says of itself. The names of the fields are those of `.PKGINFO`.
@@ -126,7 +126,7 @@ impl PackageInfo {
 
     /// The same, without copying what both have.
     pub fn into_record(self, identity: Digest, size: u64) -> Record {
-        let mut record = Record {
+        let mut record = Fields {
             identity,
             name: self.name.into(),
             version: self.version,
@@ -161,7 +161,7 @@ impl PackageInfo {
                 _ => {}
             }
         }
-        record
+        record.into()
     }
 
     fn empty() -> PackageInfo {
