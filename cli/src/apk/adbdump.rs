@@ -9,6 +9,7 @@ use super::generation::Stdout;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "adbdump",
@@ -30,23 +31,23 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     let format = session.value("format").and_then(format).unwrap_or_default();
     let keys = session.keys();
     for path in files {
-        let opened = File::open(path).map_err(|error| phrases::system(&error));
+        let opened = File::open(path).map_err(|error| Trouble::from(phrases::system(&error)));
         let printed = opened.and_then(|file| {
             let output = Stdout(&mut session.out);
-            dump(file, output, format, &keys).map_err(|error| words(&error))
+            dump(file, output, format, &keys).map_err(|error| trouble(&error))
         });
-        if let Err(words) = printed {
-            session.out.error(format_args!("{path}: {words}"));
+        if let Err(trouble) = printed {
+            session.tell_trouble(path, &trouble);
             return FAILED;
         }
     }
     0
 }
 
-fn words(error: &DumpError) -> String {
+fn trouble(error: &DumpError) -> Trouble {
     match error {
         DumpError::Block(error) => phrases::frame(error),
-        DumpError::Value(_) => phrases::ADB_BLOCK.to_owned(),
-        DumpError::Write(error) => phrases::system(error),
+        DumpError::Value(_) => Trouble::of(phrases::ADB_BLOCK, error),
+        DumpError::Write(error) => phrases::system(error).into(),
     }
 }

@@ -16,6 +16,7 @@ use super::generation::write_file;
 use super::options::Opt;
 use super::phrases;
 use super::session::{Code, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "adbsign",
@@ -27,15 +28,15 @@ pub(super) const APPLET: Applet = Applet {
 
 fn run(session: &mut Session, files: &[String]) -> Code {
     for path in files {
-        if let Err(words) = sign(session, path) {
-            session.out.error(format_args!("{path}: {words}"));
+        if let Err(trouble) = sign(session, path) {
+            session.tell_trouble(path, &trouble);
         }
     }
     0
 }
 
-fn sign(session: &Session, path: &str) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| phrases::system(&error))?;
+fn sign(session: &Session, path: &str) -> Result<(), Trouble> {
+    let file = File::open(path).map_err(|error| Trouble::from(phrases::system(&error)))?;
     check(session, path)?;
     let (compression, reset) = (session.compression, session.has("reset-signatures"));
     let keys = &session.sign_keys;
@@ -46,12 +47,12 @@ fn sign(session: &Session, path: &str) -> Result<(), String> {
 }
 
 /// Whether somebody trusted has signed the file before.
-fn check(session: &Session, path: &str) -> Result<(), String> {
+fn check(session: &Session, path: &str) -> Result<(), Trouble> {
     let (keys, trust) = (session.keys(), session.trust());
     if trust == Trust::AllowUntrusted {
         return Ok(());
     }
-    let open = || File::open(path).map_err(|error| phrases::system(&error));
+    let open = || File::open(path).map_err(|error| Trouble::from(phrases::system(&error)));
     let schema = Blocks::open(open()?).map_err(|error| phrases::frame(&error))?;
     if schema.schema() == Schema::INDEX {
         let index = OlderIndex::read(open()?, &keys, trust);
@@ -59,15 +60,13 @@ fn check(session: &Session, path: &str) -> Result<(), String> {
     }
     let package = Package::open(open()?).map_err(|error| phrases::package(&error))?;
     let signed = package.verify_signature(&keys, trust);
-    signed
-        .map(drop)
-        .map_err(|error| phrases::signature(&error).to_owned())
+    signed.map(drop).map_err(|error| phrases::signature(&error))
 }
 
-fn in_words(error: &FileError) -> String {
+fn in_words(error: &FileError) -> Trouble {
     match error {
         FileError::Block(error) => phrases::frame(error),
         FileError::Write(error) => phrases::stream(error),
-        error => phrases::chain(error),
+        error => phrases::chain(error).into(),
     }
 }

@@ -15,6 +15,7 @@ use super::changes;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Parts, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "add",
@@ -112,20 +113,20 @@ fn file(session: &mut Session, path: &str) -> Result<Dependency, Code> {
             session.inventory.give(record, Some(PathBuf::from(path)));
             Ok(wanted)
         }
-        Err(words) => {
-            session.out.error(format_args!("{path}: {words}"));
+        Err(trouble) => {
+            session.tell_trouble(path, &trouble);
             Err(FAILED)
         }
     }
 }
 
-fn record_of(path: &str, keys: &apk_format::KeyRing, trust: Trust) -> Result<Record, String> {
+fn record_of(path: &str, keys: &apk_format::KeyRing, trust: Trust) -> Result<Record, Trouble> {
     let file = File::open(path).map_err(|error| phrases::system(&error))?;
     let size = file.metadata().map_or(0, |about| about.len());
     let opened = |error: PackageError| phrases::package(&error);
     let package = Package::open(file).map_err(opened)?;
     let trusted = package.verify_signature(keys, trust);
-    trusted.map_err(|error: SignatureError| phrases::signature(&error).to_owned())?;
+    trusted.map_err(|error: SignatureError| phrases::signature(&error))?;
     // A v3 package that no index lists is known by what it calls itself.
     let identity = package.unique_id().unwrap_or_else(|| package.identity());
     Ok(package.info().to_record(identity, size))

@@ -23,6 +23,7 @@ use rustix::process::geteuid;
 use super::out::Out;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 /// Takes the lock before anything is read; a root that is to be made may have none.
 pub(super) fn lock(session: &mut Session, root: &Root) -> Result<Lock, Code> {
@@ -66,8 +67,10 @@ pub(super) fn carry_out(session: &mut Session, changeset: &Changeset, lines: &[S
     };
     let code = match prepared(session, &root, changeset) {
         Ok((database, steps, options)) => {
+            let keys_from = session.keys_from();
             let mut teller = Teller {
                 out: &mut session.out,
+                keys_from: &keys_from,
                 lines,
             };
             let world = &changeset.world;
@@ -240,6 +243,7 @@ fn record_words(error: &RecordError) -> String {
 /// Says what happens, as it happens.
 struct Teller<'a> {
     out: &'a mut Out,
+    keys_from: &'a str,
     lines: &'a [String],
 }
 
@@ -267,7 +271,11 @@ impl Teller<'_> {
         let out = &mut *self.out;
         let mut error = |words: &dyn Display| out.error(format_args!("{package}: {words}"));
         match happened {
-            Happened::Failed(failed) => error(&stage_words(failed)),
+            Happened::Failed(failed) => {
+                let trouble = stage_trouble(failed);
+                error(&trouble);
+                out.explain(package, &trouble, self.keys_from);
+            }
             Happened::Conflict {
                 path,
                 owner,
@@ -312,17 +320,17 @@ fn lost_words(lost: Lost) -> String {
     words.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
-fn stage_words(error: &StageError) -> String {
+fn stage_trouble(error: &StageError) -> Trouble {
     match error {
-        StageError::Open { path, .. } if path == Path::new("") => "package not found".to_owned(),
+        StageError::Open { path, .. } if path == Path::new("") => "package not found".into(),
         StageError::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            "package mentioned in index not found (try 'apk update')".to_owned()
+            "package mentioned in index not found (try 'apk update')".into()
         }
         StageError::Open { source, .. } | StageError::Write { source, .. } => {
-            phrases::system(source)
+            phrases::system(source).into()
         }
         StageError::Package(error) => phrases::package(error),
         StageError::Content { source, .. } => phrases::stream(source),
-        StageError::Digests => phrases::chain(error),
+        StageError::Digests => phrases::chain(error).into(),
     }
 }

@@ -9,6 +9,7 @@ use super::applet::Applet;
 use super::generation::Stdout;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "convndx",
@@ -22,8 +23,8 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     for path in files {
         match read(session, &mut draft, path) {
             Ok(()) => {}
-            Err(words) => {
-                session.out.error(format_args!("{path}: {words}"));
+            Err(trouble) => {
+                session.tell_trouble(path, &trouble);
                 return FAILED;
             }
         }
@@ -39,14 +40,14 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     }
 }
 
-fn read(session: &mut Session, draft: &mut IndexDraft, path: &str) -> Result<(), String> {
+fn read(session: &mut Session, draft: &mut IndexDraft, path: &str) -> Result<(), Trouble> {
     let system = |error: io::Error| phrases::system(&error);
     let mut file = File::open(path).map_err(system)?;
     let mut magic = Vec::new();
     let read = file.by_ref().take(3).read_to_end(&mut magic);
     read.map_err(system)?;
     if magic == b"ADB" {
-        return Err(phrases::NOT_SUPPORTED.to_owned());
+        return Err(phrases::NOT_SUPPORTED.into());
     }
     let index = Index::read(
         Cursor::new(magic).chain(file),
@@ -62,9 +63,11 @@ fn read(session: &mut Session, draft: &mut IndexDraft, path: &str) -> Result<(),
     Ok(())
 }
 
-fn in_words(error: &IndexError) -> String {
+fn in_words(error: &IndexError) -> Trouble {
     match error {
-        IndexError::NoRecords | IndexError::Archive { .. } => phrases::NOT_SUPPORTED.to_owned(),
+        IndexError::NoRecords | IndexError::Archive { .. } => {
+            Trouble::of(phrases::NOT_SUPPORTED, error)
+        }
         error => phrases::index(error),
     }
 }

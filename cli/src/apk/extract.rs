@@ -12,6 +12,7 @@ use super::options::Opt;
 use super::out::Out;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "extract",
@@ -45,8 +46,7 @@ fn run(session: &mut Session, files: &[String]) -> Code {
         };
         let done = opened.and_then(|file| destination.extract(file, &keys, trust, &mut teller));
         if let Err(error) = done {
-            let words = words(&error);
-            session.out.error(format_args!("{file}: {words}"));
+            session.tell_trouble(file, &trouble(&error));
             return FAILED;
         }
     }
@@ -67,12 +67,15 @@ fn accounts(session: &Session) -> Accounts {
     accounts
 }
 
-fn words(error: &ExtractError) -> String {
+fn trouble(error: &ExtractError) -> Trouble {
     match error {
+        ExtractError::Read(source) if source.raw_os_error().is_some() => {
+            phrases::system(source).into()
+        }
         ExtractError::Read(error) => phrases::stream(error),
         ExtractError::Package(error) => phrases::package(error),
-        ExtractError::Signature(error) => phrases::signature(error).to_owned(),
-        ExtractError::Make { source, .. } => phrases::system(source),
+        ExtractError::Signature(error) => phrases::signature(error),
+        ExtractError::Make { source, .. } => Trouble::of(phrases::system(source), error),
     }
 }
 

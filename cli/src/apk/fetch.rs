@@ -16,6 +16,7 @@ use super::applet::Applet;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, Parts, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "fetch",
@@ -89,7 +90,7 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
     for package in &packages {
         if let Err(error) = fetch(session, *package) {
             let title = session.inventory.title(*package);
-            session.out.error(format_args!("{title}: {error}"));
+            session.tell_trouble(&title, &error);
             errors += 1;
         }
     }
@@ -131,7 +132,7 @@ fn purge(session: &mut Session, packages: &[PackageId]) {
     }
 }
 
-fn fetch(session: &mut Session, package: PackageId) -> Result<(), String> {
+fn fetch(session: &mut Session, package: PackageId) -> Result<(), Trouble> {
     let inventory = &session.inventory;
     let url = inventory.download_url(package).ok_or(NOT_FOUND)?;
     let spec = session.value("pkgname-spec").unwrap_or(USUAL_NAME);
@@ -167,18 +168,19 @@ fn fetch(session: &mut Session, package: PackageId) -> Result<(), String> {
     } else {
         write_whole(&mut file, &target)
     }
-    .map_err(|error| phrases::system(&error))
+    .map_err(|error| phrases::system(&error).into())
 }
 
 /// Whether the file is the package that the index means, to its last byte; goes back to its beginning.
-fn check(inventory: &Inventory, package: PackageId, file: &mut File) -> Result<(), String> {
+fn check(inventory: &Inventory, package: PackageId, file: &mut File) -> Result<(), Trouble> {
     let opened = Package::open(&mut *file);
     let checked = opened.and_then(|one| {
         one.check_identity(&inventory[package].record.identity)?;
         one.finish()
     });
     checked.map_err(|error| phrases::package(&error))?;
-    file.rewind().map_err(|error| phrases::system(&error))
+    file.rewind()
+        .map_err(|error| phrases::system(&error).into())
 }
 
 /// The name of the file by a pattern. What comes from the index may not lead into another directory.

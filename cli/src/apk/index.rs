@@ -13,6 +13,7 @@ use super::generation::source_date_epoch;
 use super::options::Opt;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "index",
@@ -67,8 +68,8 @@ fn make(session: &mut Session, files: &[String], output: Option<&str>) -> Result
                     session.out.line(format_args!("{path}: {from}"));
                 }
             }
-            Err(words) => {
-                session.out.error(format_args!("{path}: {words}"));
+            Err(trouble) => {
+                session.tell_trouble(path, &trouble);
                 wrong = true;
             }
         }
@@ -105,14 +106,14 @@ fn older(session: &mut Session) -> Result<(Vec<Record>, Option<SystemTime>), Cod
     let Ok(about) = fs::metadata(&path) else {
         return Ok((Vec::new(), None));
     };
-    let opened = File::open(&path).map_err(|error| phrases::system(&error));
+    let opened = File::open(&path).map_err(|error| Trouble::from(phrases::system(&error)));
     let (keys, trust) = (session.keys(), session.trust());
     let index = opened
         .and_then(|file| Index::read(file, &keys, trust).map_err(|error| phrases::index(&error)));
     match index {
         Ok(index) => Ok((index.records, about.modified().ok())),
-        Err(words) => {
-            session.out.error(format_args!("{path}: {words}"));
+        Err(trouble) => {
+            session.tell_trouble(&path, &trouble);
             Err(FAILED)
         }
     }
@@ -125,7 +126,7 @@ fn list(
     path: &str,
     about: &Metadata,
     since: Option<SystemTime>,
-) -> Result<bool, String> {
+) -> Result<bool, Trouble> {
     let arch = session.value("rewrite-arch");
     let name = Path::new(path)
         .file_name()
@@ -151,16 +152,14 @@ fn list(
     listed.map(|()| true).map_err(|error| in_words(&error))
 }
 
-fn in_words(error: &IndexingError) -> String {
+fn in_words(error: &IndexingError) -> Trouble {
     match error {
         // A package is expected here, so that what is none is no index either.
-        IndexingError::Package(PackageError::NotControl { .. }) => {
-            phrases::NOT_SUPPORTED.to_owned()
-        }
+        IndexingError::Package(PackageError::NotControl { .. }) => phrases::NOT_SUPPORTED.into(),
         IndexingError::Package(error) => phrases::package(error),
-        IndexingError::Signature(error) => phrases::signature(error).to_owned(),
-        IndexingError::Dependency(_) => phrases::PACKAGE_FORMAT.to_owned(),
-        IndexingError::Version3 => phrases::NOT_SUPPORTED.to_owned(),
+        IndexingError::Signature(error) => phrases::signature(error),
+        IndexingError::Dependency(_) => Trouble::of(phrases::PACKAGE_FORMAT, error),
+        IndexingError::Version3 => Trouble::of(phrases::NOT_SUPPORTED, error),
     }
 }
 

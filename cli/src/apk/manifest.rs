@@ -10,6 +10,7 @@ use super::applet::Applet;
 use super::out::Out;
 use super::phrases;
 use super::session::{Code, Parts, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "manifest",
@@ -30,8 +31,8 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
     let trust = session.trust();
     for path in files {
         let prefix = prefix(&session.out, &path);
-        if let Err(words) = of_file(&path, &prefix, &keys, trust, &mut session.out) {
-            session.out.error(format_args!("{path}: {words}"));
+        if let Err(trouble) = of_file(&path, &prefix, &keys, trust, &mut session.out) {
+            session.tell_trouble(&path, &trouble);
         }
     }
     for name in names {
@@ -92,12 +93,12 @@ fn of_file(
     keys: &KeyRing,
     trust: Trust,
     out: &mut Out,
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     let wrong = |error| phrases::package(&error);
     let file = File::open(path).map_err(|error| phrases::system(&error))?;
     let mut package = Package::open(file).map_err(wrong)?;
     let signed = package.verify_signature(keys, trust);
-    signed.map_err(|error| phrases::signature(&error).to_owned())?;
+    signed.map_err(|error| phrases::signature(&error))?;
     let v3 = package.unique_id().is_some();
     // Only v3 packages have checksums of links: those of their files.
     let mut known: HashMap<String, Option<Digest>> = HashMap::new();

@@ -22,6 +22,7 @@ use super::generation::write_file;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "mkndx",
@@ -74,8 +75,8 @@ fn make(session: &mut Session, files: &[String]) -> Result<(), Code> {
     let mut errors = 0_usize;
     for path in files {
         let listed = making.list(session, path);
-        if let Err(words) = listed {
-            session.out.error(format_args!("{path}: {words}"));
+        if let Err(trouble) = listed {
+            session.tell_trouble(path, &trouble);
             errors += 1;
         }
     }
@@ -143,7 +144,7 @@ impl Making {
     }
 
     /// Lists one package; the error is in apk's words.
-    fn list(&mut self, session: &mut Session, path: &str) -> Result<(), String> {
+    fn list(&mut self, session: &mut Session, path: &str) -> Result<(), Trouble> {
         let mut size = None;
         let mut as_before = self.older.is_some();
         if !self.filters {
@@ -169,12 +170,12 @@ impl Making {
         }
     }
 
-    fn read(&mut self, session: &mut Session, path: &str, size: u64) -> Result<(), String> {
+    fn read(&mut self, session: &mut Session, path: &str, size: u64) -> Result<(), Trouble> {
         let file = File::open(path).map_err(|error| phrases::system(&error))?;
         let package = Package::open(file).map_err(|error| refused(&error))?;
         package
             .verify_signature(&session.keys(), session.trust())
-            .map_err(|error| phrases::signature(&error).to_owned())?;
+            .map_err(|error| phrases::signature(&error))?;
         self.draft
             .add(&package, size)
             .map_err(|error| in_words(&error))?;
@@ -204,7 +205,7 @@ fn older(session: &mut Session) -> Result<Option<Older>, Code> {
     };
     let (keys, trust) = (session.keys(), session.trust());
     let read = File::open(&path)
-        .map_err(|error| phrases::system(&error))
+        .map_err(|error| Trouble::from(phrases::system(&error)))
         .and_then(|file| {
             let about = file.metadata().map_err(|error| phrases::system(&error))?;
             let index = OlderIndex::read(file, &keys, trust);
@@ -215,7 +216,10 @@ fn older(session: &mut Session) -> Result<Option<Older>, Code> {
         });
     match read {
         Ok(older) => Ok(Some(older)),
-        Err(words) => Err(fail(session, &format!("{path}: {words}"))),
+        Err(trouble) => {
+            session.tell_trouble(&path, &trouble);
+            Err(FAILED)
+        }
     }
 }
 
@@ -283,30 +287,30 @@ fn place(spec: &str, record: &Record, short_hashes: bool) -> Option<String> {
 }
 
 /// What lists packages is none.
-fn refused(error: &PackageError) -> String {
+fn refused(error: &PackageError) -> Trouble {
     match error {
         PackageError::Schema {
             schema: Schema::INDEX,
         }
-        | PackageError::NotControl { .. } => phrases::NOT_SUPPORTED.to_owned(),
+        | PackageError::NotControl { .. } => phrases::NOT_SUPPORTED.into(),
         error => phrases::package(error),
     }
 }
 
-fn no_index(error: &IndexError) -> String {
+fn no_index(error: &IndexError) -> Trouble {
     match error {
         IndexError::Block(error) => phrases::frame(error),
         error => phrases::index(error),
     }
 }
 
-fn in_words(error: &IndexDraftError) -> String {
+fn in_words(error: &IndexDraftError) -> Trouble {
     match error {
-        IndexDraftError::Twice { .. } => phrases::ADB_PACKAGE_FORMAT.to_owned(),
-        IndexDraftError::Line { .. } => phrases::DEPENDENCY_FORMAT.to_owned(),
-        IndexDraftError::Package { .. } => phrases::ADB_BLOCK.to_owned(),
-        IndexDraftError::File(FileError::Write(error)) => phrases::system(error),
-        error => phrases::chain(error),
+        IndexDraftError::Twice { .. } => Trouble::of(phrases::ADB_PACKAGE_FORMAT, error),
+        IndexDraftError::Line { .. } => Trouble::of(phrases::DEPENDENCY_FORMAT, error),
+        IndexDraftError::Package { .. } => Trouble::of(phrases::ADB_BLOCK, error),
+        IndexDraftError::File(FileError::Write(error)) => phrases::system(error).into(),
+        error => phrases::chain(error).into(),
     }
 }
 

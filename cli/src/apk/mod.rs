@@ -10,7 +10,7 @@
 //! | [`query`] | the options that queries share |
 //! | [`generation`] | the options that makers of files share, and how files are written |
 //! | [`serialize`] | plain, JSON, YAML |
-//! | [`phrases`] | errors in apk's words |
+//! | [`phrases`], [`trouble`] | errors in apk's words; behind them, what only we can say |
 //! | [`out`] | answers, warnings, errors |
 //!
 //! [`changes`] tells what is to be done to a root, [`carry`] does it. What apk has and this has not is refused by name
@@ -52,6 +52,7 @@ mod query;
 mod search;
 mod serialize;
 mod session;
+mod trouble;
 mod update;
 mod upgrade;
 mod verify;

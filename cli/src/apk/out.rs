@@ -6,17 +6,22 @@
 //! | messages | 1, the usual one | stdout |
 //! | warnings | 0 | stderr, after `WARNING: ` |
 //! | errors | – | stderr, after `ERROR: ` |
+//! | details, hints | 1 | stderr, after `detail: `, `hint: ` ([`trouble`](super::trouble)) |
 //!
 //! A reader that closes the pipe has seen enough. Any other trouble with stdout is told at the end.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Stdout, Write};
 
+use super::trouble::Trouble;
+
 /// Stdout and stderr.
 #[derive(Debug)]
 pub(super) struct Out {
     stdout: BufWriter<Stdout>,
     failed: Option<io::Error>,
+    /// Hints that were given.
+    hints: Vec<String>,
     /// How much is said: 0 after `-q`, 1, one more for each `-v`.
     pub(super) verbosity: u32,
 }
@@ -26,6 +31,7 @@ impl Out {
         Out {
             stdout: BufWriter::with_capacity(64 << 10, io::stdout()),
             failed: None,
+            hints: Vec::new(),
             verbosity: 1,
         }
     }
@@ -69,6 +75,19 @@ impl Out {
 
     pub(super) fn error(&mut self, words: impl Display) {
         self.trouble(format_args!("ERROR: {words}"));
+    }
+
+    /// What only we can say of an error, behind apk's words for it; each hint once.
+    pub(super) fn explain(&mut self, about: &str, trouble: &Trouble, keys_from: &str) {
+        if let Some(detail) = trouble.detail(about) {
+            self.notice(detail);
+        }
+        if let Some(hint) = trouble.hint(keys_from)
+            && !self.hints.contains(&hint)
+        {
+            self.notice(&hint);
+            self.hints.push(hint);
+        }
     }
 
     fn trouble(&mut self, words: impl Display) {

@@ -9,6 +9,8 @@ use apk_format::{
 };
 use composer::inventory::open::{OpenError, RepositoryError};
 
+use super::trouble::{Help, Trouble};
+
 pub(super) const UNTRUSTED: &str = "UNTRUSTED signature";
 pub(super) const BAD_SIGNATURE: &str = "BAD signature";
 pub(super) const INVALID: &str = "file format is invalid or inconsistent";
@@ -23,6 +25,7 @@ pub(super) const VERSION_FORMAT: &str = "package version is invalid";
 pub(super) const ADB_PACKAGE_FORMAT: &str = "ADB package format";
 pub(super) const KEY_FORMAT: &str = "cryptographic key format not recognized";
 pub(super) const ADB_BLOCK: &str = "ADB block error";
+const ADB_HEADER: &str = "ADB header error";
 const ADB_SCHEMA: &str = "ADB schema error";
 const ADB_SIGNATURE: &str = "ADB signature block error";
 pub(super) const NO_NETWORK: &str = "repositories on other machines are not in apk-ostree yet";
@@ -58,31 +61,47 @@ pub(super) fn dependency(error: &DependencyError) -> &'static str {
 }
 
 /// Why a repository cannot be used.
-pub(super) fn repository(error: &RepositoryError) -> String {
+pub(super) fn repository(error: &RepositoryError) -> Trouble {
     match error {
-        RepositoryError::Read(error) => system(error),
+        RepositoryError::Read(error) => system(error).into(),
         RepositoryError::Index(error) => index(error),
-        RepositoryError::Remote => NO_NETWORK.to_owned(),
+        RepositoryError::Remote => NO_NETWORK.into(),
     }
 }
 
 /// Why an index cannot be used.
-pub(super) fn index(error: &IndexError) -> String {
+pub(super) fn index(error: &IndexError) -> Trouble {
+    if let IndexError::Signature(error) = error {
+        return signature(error);
+    }
+    Trouble::of(index_words(error), error).help(Help::Again)
+}
+
+fn index_words(error: &IndexError) -> String {
     let words = match error {
-        IndexError::Signature(error) => signature(error),
-        IndexError::Block(error) => return block(error),
+        IndexError::Signature(error) => signature_words(error),
+        IndexError::Block(error) => return block_words(error),
         IndexError::Values(_) | IndexError::Identity { .. } => ADB_BLOCK,
         IndexError::Schema { .. } => ADB_SCHEMA,
         IndexError::Signatures { .. } => ADB_SIGNATURE,
         IndexError::Record(_) | IndexError::NotUtf8 { .. } => DATABASE_FORMAT,
-        IndexError::Read { source, .. } => return stream(source),
+        IndexError::Read { source, .. } => return stream_words(source),
         IndexError::Archive { .. } | IndexError::NoRecords => INVALID,
     };
     words.to_owned()
 }
 
 /// Why something is not trusted.
-pub(super) fn signature(error: &SignatureError) -> &'static str {
+pub(super) fn signature(error: &SignatureError) -> Trouble {
+    let help = match error {
+        SignatureError::Unsigned => Help::Sign,
+        SignatureError::UnknownKey { .. } | SignatureError::UnknownId { .. } => Help::Key,
+        SignatureError::Bad { .. } => Help::OtherKey,
+    };
+    Trouble::of(signature_words(error), error).help(help)
+}
+
+fn signature_words(error: &SignatureError) -> &'static str {
     match error {
         SignatureError::Unsigned
         | SignatureError::UnknownKey { .. }
@@ -92,9 +111,18 @@ pub(super) fn signature(error: &SignatureError) -> &'static str {
 }
 
 /// Why a package cannot be used.
-pub(super) fn package(error: &PackageError) -> String {
+pub(super) fn package(error: &PackageError) -> Trouble {
+    let help = match error {
+        PackageError::Identity { .. } => Help::OtherBuild,
+        PackageError::DataHash { .. } | PackageError::Content { .. } => Help::Again,
+        _ => return Trouble::of(package_words(error), error),
+    };
+    Trouble::of(package_words(error), error).help(help)
+}
+
+fn package_words(error: &PackageError) -> String {
     let words = match error {
-        PackageError::Block(error) => return block(error),
+        PackageError::Block(error) => return block_words(error),
         PackageError::Values(_) => ADB_BLOCK,
         PackageError::Schema { .. } => ADB_SCHEMA,
         PackageError::Signatures { .. } => ADB_SIGNATURE,
@@ -112,7 +140,7 @@ pub(super) fn package(error: &PackageError) -> String {
         PackageError::Archive {
             source: ArchiveError::Read(source),
             ..
-        } => return stream(source),
+        } => return stream_words(source),
         PackageError::NoDataHash
         | PackageError::Obsolete
         | PackageError::Info(_)
@@ -120,7 +148,7 @@ pub(super) fn package(error: &PackageError) -> String {
         | PackageError::NoInfo
         | PackageError::Twice { .. } => PACKAGE_FORMAT,
         PackageError::NoChecksum { .. } => OBSOLETE,
-        PackageError::Read { source, .. } => return stream(source),
+        PackageError::Read { source, .. } => return stream_words(source),
         PackageError::NoControl { .. } | PackageError::NoData { .. } => ENDS_EARLY,
         _ => INVALID,
     };
@@ -128,35 +156,48 @@ pub(super) fn package(error: &PackageError) -> String {
 }
 
 /// Why the frame of a v3 file cannot be used.
-pub(super) fn block(error: &BlockError) -> String {
+pub(super) fn block(error: &BlockError) -> Trouble {
+    Trouble::of(block_words(error), error)
+}
+
+fn block_words(error: &BlockError) -> String {
     match error {
-        BlockError::Read { source, .. } => stream(source),
-        BlockError::Magic => "ADB header error".to_owned(),
+        BlockError::Read { source, .. } => stream_words(source),
+        BlockError::Magic => ADB_HEADER.to_owned(),
         _ => ADB_BLOCK.to_owned(),
     }
 }
 
 /// Why a file is no v3 file, or a broken one. What is no stream that apk can decompress has no header either.
-pub(super) fn frame(error: &BlockError) -> String {
+pub(super) fn frame(error: &BlockError) -> Trouble {
     match error {
         BlockError::Read { offset: 0, source } if source.raw_os_error().is_none() => {
-            block(&BlockError::Magic)
+            Trouble::of(ADB_HEADER, error)
         }
         other => block(other),
     }
 }
 
 /// Why a file could not be read to its end.
-pub(super) fn stream(error: &io::Error) -> String {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<PackageError>());
-    match (inner, error.kind()) {
-        (Some(inner), _) => package(inner),
+pub(super) fn stream(error: &io::Error) -> Trouble {
+    match broken_package(error) {
+        Some(inner) => package(inner),
+        None => Trouble::of(stream_words(error), error),
+    }
+}
+
+fn stream_words(error: &io::Error) -> String {
+    match (broken_package(error), error.kind()) {
+        (Some(inner), _) => package_words(inner),
         (None, io::ErrorKind::UnexpectedEof) => ENDS_EARLY.to_owned(),
         (None, _) if error.raw_os_error().is_some() => system(error),
         (None, _) => INVALID.to_owned(),
     }
+}
+
+/// What reading the content of an entry found.
+fn broken_package(error: &io::Error) -> Option<&PackageError> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// An error and its causes, for what apk has no words.

@@ -22,6 +22,7 @@ use super::options::Said;
 use super::out::Out;
 use super::phrases;
 use super::serialize::Format;
+use super::trouble::Trouble;
 
 /// An exit status: errors of apk's own are negative and end as 99.
 pub(super) type Code = i64;
@@ -286,9 +287,32 @@ impl Session {
                     Action::OpenFromCache => "opening from cache",
                     Action::Fetch => "fetching",
                 };
-                let words = phrases::repository(error);
-                self.out.warning(format_args!("{action} {url}: {words}"));
+                let trouble = phrases::repository(error);
+                self.out.warning(format_args!("{action} {url}: {trouble}"));
+                self.explain_trouble(url, &trouble);
             }
+        }
+    }
+
+    /// An error, what only we can say of it, and what would help.
+    pub(super) fn tell_trouble(&mut self, about: &str, trouble: &Trouble) {
+        self.out.error(format_args!("{about}: {trouble}"));
+        self.explain_trouble(about, trouble);
+    }
+
+    /// The same for those who have said the words of apk.
+    pub(super) fn explain_trouble(&mut self, about: &str, trouble: &Trouble) {
+        let keys_from = self.keys_from();
+        self.out.explain(about, trouble, &keys_from);
+    }
+
+    /// The directories of the keys that are loaded.
+    pub(super) fn keys_from(&self) -> String {
+        let root = self.globals.root.trim_end_matches('/');
+        match self.globals.keys_dir.as_deref() {
+            Some(dir) if dir.starts_with('/') => dir.to_owned(),
+            Some(dir) => format!("{root}/{dir}"),
+            None => format!("{root}/etc/apk/keys and {root}/lib/apk/keys"),
         }
     }
 

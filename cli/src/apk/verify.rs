@@ -9,6 +9,7 @@ use apk_format::{Index, KeyRing, Package, PackageError, Trust};
 use super::applet::Applet;
 use super::phrases;
 use super::session::{Code, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "verify",
@@ -22,10 +23,13 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     for path in files {
         let result = verify(Path::new(path), &keys, session.trust());
         if session.out.verbosity >= 1 {
-            let words = result.as_ref().err().map_or("OK", String::as_str);
+            let words = result.as_ref().err().map_or("OK", Trouble::words);
             session.out.line(format_args!("{path}: {words}"));
         } else if result.is_err() {
             session.out.line(path);
+        }
+        if let Err(trouble) = &result {
+            session.explain_trouble(path, trouble);
         }
         wrong += Code::from(result.is_err());
     }
@@ -33,18 +37,19 @@ fn run(session: &mut Session, files: &[String]) -> Code {
 }
 
 /// Reads a package or an index to its end; gives what is wrong with it.
-fn verify(path: &Path, keys: &KeyRing, trust: Trust) -> Result<(), String> {
-    let mut file = File::open(path).map_err(|error| phrases::system(&error))?;
+fn verify(path: &Path, keys: &KeyRing, trust: Trust) -> Result<(), Trouble> {
+    let mut file = File::open(path).map_err(|error| Trouble::from(phrases::system(&error)))?;
     let package = match Package::open(&file) {
         Ok(package) => package,
         Err(PackageError::Schema { .. } | PackageError::NotControl { .. }) => {
-            file.rewind().map_err(|error| phrases::system(&error))?;
+            file.rewind()
+                .map_err(|error| Trouble::from(phrases::system(&error)))?;
             let index = Index::read(file, keys, trust);
             return index.map(|_| ()).map_err(|error| phrases::index(&error));
         }
         Err(error) => return Err(phrases::package(&error)),
     };
     let signed = package.verify_signature(keys, trust);
-    signed.map_err(|error| phrases::signature(&error).to_owned())?;
+    signed.map_err(|error| phrases::signature(&error))?;
     package.finish().map_err(|error| phrases::package(&error))
 }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use apk_format::{Dependency, Index, InstalledDb, KeyRing, Record, Trust, World};
+use apk_format::{
+    Dependency, Index, IndexError, InstalledDb, KeyRing, Record, SignatureError, Trust, World,
+};
 use clap::Args;
 use composer::catalog::{self, Source};
 use composer::resolve::{Installed, Problem, Repository, ResolveError, Universe};
@@ -59,8 +61,9 @@ impl Sources {
             let path = index_path(&source.path, arch);
             let shown = path.display();
             let file = File::open(&path).within(format_args!("cannot read {shown}"))?;
-            let index =
-                Index::read(BufReader::new(file), &keys, trust).within(format_args!("{shown}"))?;
+            let index = Index::read(BufReader::new(file), &keys, trust)
+                .map_err(|error| self.untrusted(error))
+                .within(format_args!("{shown}"))?;
             repositories.push((source.tag, index.records));
         }
         let installed = self.installed.as_deref().map(read_text).transpose()?;
@@ -86,6 +89,33 @@ impl Sources {
             installed,
             world,
         })
+    }
+}
+
+impl Sources {
+    /// An index that cannot be used, and what would help.
+    fn untrusted(&self, error: IndexError) -> Failure {
+        let places: Vec<_> = self
+            .keys
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let places = places.join(", ");
+        let hint = match &error {
+            IndexError::Signature(SignatureError::Unsigned) => {
+                "sign the index, as `abuild-sign` does; without --keys no signature is looked at"
+                    .to_owned()
+            }
+            IndexError::Signature(SignatureError::Bad { .. }) => format!(
+                "copy or make the index again; if another key has this name, use the repository's own; \
+                 keys are read from {places}"
+            ),
+            IndexError::Signature(_) => format!(
+                "name the file or directory of that public key with --keys; keys are read from {places}"
+            ),
+            _ => "copy or make the index again".to_owned(),
+        };
+        Failure::from(error).hint(hint)
     }
 }
 

@@ -405,11 +405,21 @@ pub(crate) fn recording(name: &str) -> PathBuf {
     fixtures::root().join(format!("recorded/apk-{VERSION}/cli/{name}.txt"))
 }
 
+/// What we say, but for the lines that apk has not: see [`crate::apk_trouble`].
 pub(crate) fn our_apk(dir: &Path, words: &[String]) -> Answer {
     our_apk_with(dir, "/dev/null", words)
 }
 
 fn our_apk_with(dir: &Path, config: &str, words: &[String]) -> Answer {
+    let mut answer = our_whole_apk(dir, config, words);
+    let ours_alone = |line: &&str| line.starts_with("detail: ") || line.starts_with("hint: ");
+    let lines = answer.stderr.split_inclusive('\n');
+    answer.stderr = lines.filter(|line| !ours_alone(line)).collect();
+    answer
+}
+
+/// All that we say.
+pub(crate) fn our_whole_apk(dir: &Path, config: &str, words: &[String]) -> Answer {
     let mut command = apk_ostree(dir);
     command.arg("apk").args(words).env("APK_CONFIG", config);
     command.env("SOURCE_DATE_EPOCH", "1700000000");

@@ -64,7 +64,8 @@ fn links_of_the_package_are_not_followed() {
         assert_eq!(answer.code, Some(99), "{target}");
         assert_eq!(
             answer.stderr,
-            "ERROR: p.apk: Too many levels of symbolic links\n"
+            "ERROR: p.apk: Too many levels of symbolic links\n\
+             detail: p.apk: cannot make \"way/new\": Too many levels of symbolic links\n"
         );
         assert_untouched(dir.path());
     }
@@ -79,7 +80,10 @@ fn links_in_the_destination_are_not_followed() {
         &package().dir("etc").file("etc/kept", "x\n"),
         &["--force-overwrite"],
     );
-    assert_eq!(answer.failure(), "ERROR: p.apk: File exists\n");
+    assert_eq!(
+        answer.failure(),
+        "ERROR: p.apk: File exists\ndetail: p.apk: cannot make \"etc\": File exists\n"
+    );
     assert_untouched(dir.path());
     let answer = extract(
         dir.path(),
@@ -97,7 +101,7 @@ fn a_link_in_the_place_of_a_file_is_replaced_not_written_through() {
     let package = package().file("f", "new\n");
     assert_eq!(
         extract(dir.path(), &package, &[]).failure(),
-        "ERROR: p.apk: File exists\n"
+        "ERROR: p.apk: File exists\ndetail: p.apk: cannot make \"f\": File exists\n"
     );
     let answer = extract(dir.path(), &package, &["--force-overwrite"]);
     assert_eq!(answer.code, Some(0), "{}", answer.stderr);

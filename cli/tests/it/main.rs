@@ -15,6 +15,7 @@ mod apk_material;
 mod apk_options;
 mod apk_packing;
 mod apk_roots;
+mod apk_trouble;
 mod apk_v3;
 mod checkout;
 mod checksum;
