@@ -41,6 +41,14 @@ impl Packages {
         Packages::at("60 packages", dir)
     }
 
+    /// 200 packages, 20,000 files, 504 MB; a few packages have most of the files.
+    pub fn many() -> Result<Packages, Failure> {
+        let dir = kept("packages-200", |dir| {
+            forge(dir, many().into_par_iter().map(|plan| plan.forge()), 9)
+        })?;
+        Packages::at("200 packages", dir)
+    }
+
     /// One package of so many megabytes, half of them in one file.
     pub fn single(megabytes: usize) -> Result<Packages, Failure> {
         let dir = kept(&format!("package-{megabytes}mb"), |dir| {
@@ -126,7 +134,11 @@ pub fn index() -> Vec<u8> {
 }
 
 /// Writes packages, their index, the key and the world.
-fn forge(dir: &Path, packages: Vec<Forge>, level: u32) -> Result<(), Failure> {
+fn forge(
+    dir: &Path,
+    packages: impl IntoParallelIterator<Item = Forge>,
+    level: u32,
+) -> Result<(), Failure> {
     let key = Key::demo();
     let archives = dir.join(ARCH);
     fs::create_dir(&archives)?;
@@ -192,6 +204,75 @@ fn add_file(
     }
 }
 
+/// A package that is made when its turn comes, so that not all of them are in memory at once.
+struct Plan {
+    number: usize,
+    /// The lengths of its files.
+    lengths: Vec<usize>,
+}
+
+/// How many packages, and what they have together.
+const MANY: (usize, usize, usize) = (200, 20_000, 504_000_000);
+
+/// The package number n has 40 files and a share of the rest that falls like 1/n.
+fn many() -> Vec<Plan> {
+    let (packages, files, bytes) = MANY;
+    let mut random = Random::new(200);
+    let mut lengths: Vec<usize> = (0..files).map(|_| content::length(&mut random)).collect();
+    let sum: usize = lengths.iter().sum();
+    for length in &mut lengths {
+        *length = *length * bytes / sum;
+    }
+    let short = bytes - lengths.iter().sum::<usize>();
+    if let Some(last) = lengths.last_mut() {
+        *last += short;
+    }
+    let mut plans: Vec<Plan> = (0..packages)
+        .rev()
+        .map(|number| {
+            let share = 40 + 2_040 / (number + 1);
+            let rest = match number {
+                0 => 0, // the largest takes what is left
+                _ => lengths.len().saturating_sub(share),
+            };
+            let lengths = lengths.split_off(rest);
+            Plan { number, lengths }
+        })
+        .collect();
+    plans.reverse();
+    plans
+}
+
+impl Plan {
+    fn forge(self) -> Forge {
+        let content = Content::default();
+        let number = self.number;
+        let mut random = Random::new(20_000 + number as u64);
+        let mut package = Forge::package(&format!("bench-{number:03}"), "1.0-r0").arch(ARCH);
+        if number > 1 {
+            let (a, b) = (random.below(number), random.below(number));
+            package = package.depends(&format!("bench-{a:03} bench-{b:03}"));
+        }
+        for (file, length) in self.lengths.into_iter().enumerate() {
+            let share = format!("usr/share/bench-{number:03}/dir{:02}", file / 25);
+            let lib = format!("usr/lib/bench-{number:03}");
+            package = match random.chance(50) {
+                true => package.file(
+                    &format!("{share}/text{file:04}"),
+                    content.text(&mut random, length),
+                ),
+                false => package
+                    .file(
+                        &format!("{lib}/lib{file:04}.so"),
+                        content.program(&mut random, length),
+                    )
+                    .mode(0o755),
+            };
+        }
+        package
+    }
+}
+
 /// Half in one file, the rest in files of 250 kB.
 fn single(megabytes: usize) -> Forge {
     let content = Content::default();
@@ -219,4 +300,18 @@ fn repack(shared: &Path, dir: &Path) -> Result<(), Failure> {
         return Err(String::from_utf8_lossy(&output.stderr).into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_are_as_many_as_they_claim() {
+        let plans = many();
+        let lengths = || plans.iter().flat_map(|plan| &plan.lengths);
+        let found = (plans.len(), lengths().count(), lengths().sum());
+        assert_eq!(found, MANY);
+        assert!(plans.iter().all(|plan| plan.lengths.len() >= 40));
+    }
 }
