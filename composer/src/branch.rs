@@ -10,6 +10,7 @@ use ostree_store::object::{Commit, ObjectSink};
 use ostree_store::repo::{RefName, Transaction};
 
 use crate::accounts::Lookup;
+use crate::base::Base;
 use crate::event::{Event, Notice, Watch};
 use crate::layer::Layer;
 use crate::manifest::Manifest;
@@ -64,7 +65,8 @@ impl Maker<'_> {
             .iter()
             .map(|package| ListedPackage::of(&package.record));
         let before: Vec<ListedPackage> = packages.collect();
-        let mut union = Union::new(base, dialect, leaving(&steps), self.objects)?;
+        let leaving = leaving(&base, &steps);
+        let mut union = Union::new(base, dialect, leaving, self.objects)?;
         lay(&mut union, &steps, &chosen, target)?;
         let line = self.manifest.line(target.name);
         for overlay in line.iter().flat_map(|branch| &branch.overlays) {
@@ -237,11 +239,21 @@ fn lay(
     union.finish_directories().map_err(failed)
 }
 
-/// The names of packages that go.
-fn leaving(steps: &[Step]) -> BTreeSet<String> {
+/// The names of packages that go, or that another version takes the place of.
+fn leaving(base: &Base, steps: &[Step]) -> BTreeSet<String> {
     let names = steps.iter().filter_map(|step| match step {
         Step::Remove { name, .. } => Some(name.clone()),
-        Step::Install { .. } => None,
+        Step::Install { record, .. } => {
+            let mut there = base
+                .installed
+                .packages
+                .iter()
+                .map(|package| &package.record);
+            let replaced = there.any(|old| {
+                old.name == record.name && !record.identity.same_identity(&old.identity)
+            });
+            replaced.then(|| record.name.to_string())
+        }
     });
     names.collect()
 }

@@ -162,12 +162,12 @@ pub struct Union<'t> {
     /// Directories of packages that came or went.
     touched: BTreeSet<String>,
     dirmetas: HashMap<Access, DirMetaId>,
-    /// Names of packages that will have gone in the end.
+    /// Names of packages of the base that will have gone in the end, as they are now.
     leaving: BTreeSet<String>,
 }
 
 impl<'t> Union<'t> {
-    /// Begins with a base, from which the packages of the names `leaving` will be removed.
+    /// Begins with a base, whose packages of the names `leaving` will be removed or replaced by other versions.
     pub fn new(
         base: Base,
         dialect: Dialect,
@@ -385,7 +385,7 @@ impl<'t> Union<'t> {
         let Some(Some(holder)) = self.packages.get(owner) else {
             return Ok(true);
         };
-        let leaving = self.leaving.contains(holder.record.name.as_str());
+        let leaving = owner < self.from_base && self.leaving.contains(holder.record.name.as_str());
         let newcomer = Newcomer {
             record: &layer.record,
             replaces: &layer.info.replaces,

@@ -191,6 +191,89 @@ fn a_base_without_packages_is_not_overwritten_in_silence() {
     assert!(composed[0].notices.contains(&overwritten));
 }
 
+/// A package that comes before the new version of another takes a file that only the old version has: in apk 3.0, not in
+/// apk 2.14.
+#[test]
+fn a_package_that_is_upgraded_gives_its_files_away_in_apk_3() {
+    for (dialect, apk) in [
+        (Dialect::Apk2, fixtures::peer::apk2()),
+        (Dialect::Apk3, fixtures::peer::apk3()),
+    ] {
+        let scratch = Scratch::new(RepoMode::BareUser);
+        let package = |name, version| {
+            let package = Forge::package(name, version).arch("x86_64");
+            package.dir("usr/bin")
+        };
+        let old = package("holder", "1-r0").file("usr/bin/moved", "old\n");
+        let new = package("holder", "2-r0").depends("heir");
+        let heir = package("heir", "1-r0").file("usr/bin/moved", "new\n");
+        for (name, packages) in [("first", vec![old]), ("second", vec![new, heir])] {
+            let mut repository = Repository::new("x86_64");
+            for package in packages {
+                repository = repository.add(package);
+            }
+            repository
+                .write(&scratch.path().join(name), &Key::demo())
+                .unwrap();
+        }
+        let keys = fixtures::path("demo/keys");
+        let manifest = |url: &str, name: &str, more: &str| {
+            format!(
+                "[repositories]\nurls = [\"{url}\"]\nkeys = [\"{}\"]\narch = [\"x86_64\"]\n\
+                 [branch.{name}]\nref = \"{name}\"\n{more}\n",
+                keys.display()
+            )
+        };
+        let base = manifest("first", "base", "packages = [\"holder\"]");
+        let place = || scratch.path().to_owned();
+        let base = scratch.compose_as(dialect, &base, place()).unwrap();
+        let more = "from = { ref = \"base\" }\npackages = [\"holder>=2\"]";
+        let composed = scratch.compose(&manifest("second", "more", more), place());
+        match dialect {
+            Dialect::Apk2 => {
+                let error = format!("{:?}", composed.unwrap_err());
+                assert!(error.contains("Conflict"), "{error}");
+                assert!(error.contains("usr/bin/moved"), "{error}");
+            }
+            Dialect::Apk3 => {
+                let composed = composed.unwrap();
+                let tree = scratch.tree(composed[0].commit.as_deref().unwrap());
+                assert_eq!(content(&tree, "usr/bin/moved"), b"new\n");
+            }
+        }
+        let (true, Some(apk)) = (rustix::process::geteuid().is_root(), apk) else {
+            continue;
+        };
+        let root = scratch.path().join("theirs");
+        check_out(&scratch, base[0].commit.as_deref().unwrap(), &root);
+        fs::create_dir_all(root.join("var/cache/apk")).unwrap(); // apk 2.14 wants it
+        let mut command = apk.command();
+        command.arg("--root").arg(&root).arg("-X");
+        command.arg(scratch.path().join("second"));
+        command.arg("--keys-dir").arg(&keys);
+        command.args([
+            "--no-network",
+            "--no-cache",
+            "add",
+            "--no-scripts",
+            "holder>=2",
+        ]);
+        let output = apk.finish(command);
+        let expected = match dialect {
+            Dialect::Apk2 => (Some(1), "old\n"),
+            Dialect::Apk3 => (Some(0), "new\n"),
+        };
+        // apk 2.14 deletes with the old version what it kept for it.
+        let found = fs::read_to_string(root.join("usr/bin/moved")).unwrap_or("old\n".into());
+        assert_eq!(
+            (output.code, found.as_str()),
+            expected,
+            "{}",
+            output.stderr_text()
+        );
+    }
+}
+
 fn check_out(scratch: &Scratch, commit: &str, to: &Path) {
     let commit = scratch
         .repo
