@@ -9,9 +9,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 /// The largest file that is read into memory, in bytes: a database of 100,000 files has about 10 MB.
 const MAX_FILE: u64 = 256 << 20;
+
+/// How often a path is tried. The kernel refuses a `..` while anything on the machine is renamed, because it cannot know
+/// then that it stays within the root.
+const TRIES: usize = 1_000;
 
 /// The directory that is `/` to a system.
 #[derive(Debug)]
@@ -45,9 +50,7 @@ impl Root {
         let mut bytes = Vec::new();
         File::from(fd).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
-            return Err(io::Error::from_raw_os_error(
-                rustix::io::Errno::FBIG.raw_os_error(),
-            ));
+            return Err(io::Error::from_raw_os_error(Errno::FBIG.raw_os_error()));
         }
         Ok(Some(bytes))
     }
@@ -103,14 +106,14 @@ impl Root {
     /// Opens what is there; links are followed within the root.
     pub(crate) fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat2(
-            &self.dir,
-            path,
-            flags,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        )?;
-        Ok(fd)
+        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let mut tries = 1;
+        loop {
+            match rustix::fs::openat2(&self.dir, path, flags, Mode::empty(), within) {
+                Err(Errno::AGAIN) if tries < TRIES => tries += 1,
+                other => return Ok(other?),
+            }
+        }
     }
 }
 

@@ -192,6 +192,7 @@ fn options(session: &Session, root: &Root, database: &Database, steps: &[Step]) 
         clean_protected: session.clean_protected,
         force_overwrite: globals.force_overwrite,
         create: session.makes_database,
+        copies: false,
         cache: globals.cache && globals.cache_dir.is_none(),
         architectures: (writes_arch || !recorded).then(|| session.inventory.architectures.clone()),
     }

@@ -33,7 +33,7 @@ const SESSION: &[&str] = &[
 ];
 
 /// Words that every command of a session begins with.
-fn shared(root: &Path) -> Vec<String> {
+pub(crate) fn shared(root: &Path) -> Vec<String> {
     let (repository, keys) = (fixtures::path("demo/repo"), fixtures::path("demo/keys"));
     let words = [
         "--root",
@@ -51,7 +51,7 @@ fn shared(root: &Path) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn ours(root: &Path, line: &str) -> std::process::Command {
+pub(crate) fn ours(root: &Path, line: &str) -> std::process::Command {
     let mut command = apk_ostree(Path::new("/"));
     command.arg("apk").args(shared(root)).args(line.split(' '));
     if line.contains("--initdb") {
@@ -61,7 +61,7 @@ fn ours(root: &Path, line: &str) -> std::process::Command {
 }
 
 /// Everything below a root but the lock, which is made where there is a database before the run.
-fn listing(root: &Path) -> String {
+pub(crate) fn listing(root: &Path) -> String {
     let listing = fixtures::listing::of(root).unwrap();
     let lines = listing
         .lines()
@@ -182,7 +182,7 @@ fn a_killed_run_is_completed_by_the_next() {
 }
 
 /// Whether the command was still running at the moment at which it was killed.
-fn killed(mut command: std::process::Command, moment: Duration) -> bool {
+pub(crate) fn killed(mut command: std::process::Command, moment: Duration) -> bool {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = quiet.spawn().unwrap();
     std::thread::sleep(moment);

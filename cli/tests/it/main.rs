@@ -12,6 +12,7 @@ mod apk_extract;
 mod apk_extract_hostile;
 mod apk_making;
 mod apk_material;
+mod apk_mounts;
 mod apk_options;
 mod apk_packing;
 mod apk_roots;

@@ -7,6 +7,7 @@
 //! | in it | is |
 //! |---|---|
 //! | `made` | a directory that was made in the root, one path a line |
+//! | `copied` | a directory on another file system, in which a copy may wait ([`super::across`]), one path a line |
 //! | a number | what one package brings, each file under a number |
 //!
 //! The directory is locked as long as a run uses it. apk's own lock does not do, because apk 3.0 makes none in a new
@@ -34,8 +35,11 @@ pub(super) struct Area {
     top: OwnedFd,
     dir: OwnedFd,
     made: File,
+    copied: File,
     /// Directories that a run which was broken off has made.
     pub(super) left: BTreeSet<String>,
+    /// Directories in which there may be a copy that waits: of a run that was broken off, and of this one.
+    pub(super) copies: BTreeSet<String>,
 }
 
 impl Area {
@@ -52,16 +56,15 @@ impl Area {
         }
         rustix::fs::fchmod(&dir, Mode::RWXU)?;
         rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
-        let left = read_made(&dir)?;
-        clear(&dir, Some(MADE))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
-        let made =
-            rustix::fs::openat(&dir, MADE, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+        let (left, copies) = (read_list(&dir, MADE)?, read_list(&dir, COPIED)?);
+        clear(&dir, &[MADE, COPIED])?;
         Ok(Area {
+            made: append(&dir, MADE)?,
+            copied: append(&dir, COPIED)?,
             top,
             dir,
-            made: File::from(made),
             left,
+            copies,
         })
     }
 
@@ -82,19 +85,39 @@ impl Area {
         self.made.write_all(format!("{path}\n").as_bytes())
     }
 
+    /// Remembers that a copy is about to wait in a directory.
+    pub(super) fn remember_copy(&mut self, path: &str) -> io::Result<()> {
+        match self.copies.insert(path.to_owned()) {
+            true => self.copied.write_all(format!("{path}\n").as_bytes()),
+            false => Ok(()),
+        }
+    }
+
     /// Everything is in its place: the directory goes.
     pub(super) fn close(self) -> io::Result<()> {
-        clear(&self.dir, None)?;
+        clear(&self.dir, &[])?;
         Ok(rustix::fs::unlinkat(&self.top, NAME, AtFlags::REMOVEDIR)?)
     }
 }
 
-/// The list of directories; no component of a path is so named, because the others are numbers.
+/// The lists of directories; the other names are numbers.
 const MADE: &str = "made";
+const COPIED: &str = "copied";
 
-fn read_made(dir: &OwnedFd) -> io::Result<BTreeSet<String>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(dir, MADE, flags, Mode::empty()) {
+fn append(dir: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW;
+    let private = Mode::RUSR | Mode::WUSR;
+    Ok(File::from(rustix::fs::openat(
+        dir,
+        name,
+        flags | OFlags::CLOEXEC,
+        private,
+    )?))
+}
+
+fn read_list(dir: &OwnedFd, name: &str) -> io::Result<BTreeSet<String>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(Errno::NOENT) => return Ok(BTreeSet::new()),
         Err(error) => return Err(error.into()),
@@ -107,10 +130,10 @@ fn read_made(dir: &OwnedFd) -> io::Result<BTreeSet<String>> {
     Ok(whole.lines().map(str::to_owned).collect())
 }
 
-/// Empties a directory, two levels deep as it is laid out, except for one name.
-fn clear(dir: &OwnedFd, except: Option<&str>) -> io::Result<()> {
+/// Empties a directory, two levels deep as it is laid out, except for some names.
+fn clear(dir: &OwnedFd, except: &[&str]) -> io::Result<()> {
     for name in names(dir)? {
-        if except != Some(name.as_str()) {
+        if !except.contains(&name.as_str()) {
             remove(dir, &name)?;
         }
     }

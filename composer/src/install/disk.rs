@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::rc::Rc;
 
 use apk_format::{Digest, DigestKind};
@@ -185,6 +185,26 @@ pub(super) fn stat(dir: &OwnedFd, name: &str) -> io::Result<Option<Stat>> {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives what is no link another mode, wherever its name leads meanwhile.
+///
+/// `chmod` by name would follow a link that somebody puts there, so it is given the very file that was looked at:
+/// a file itself, anything else through `/proc`, because opening a device may do something.
+pub(super) fn set_mode(dir: &OwnedFd, name: &str, mode: Mode) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::Symlink => Err(Errno::LOOP.into()),
+        FileType::RegularFile => {
+            let file = open_plain(dir, name, OFlags::RDONLY)?;
+            Ok(rustix::fs::fchmod(file, mode)?)
+        }
+        _ => {
+            let place = format!("/proc/self/fd/{}", file.as_raw_fd());
+            Ok(rustix::fs::chmod(place, mode)?)
+        }
     }
 }
 

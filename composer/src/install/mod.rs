@@ -9,7 +9,8 @@
 //! record    the database; each file beside the old one, and renamed
 //! ```
 //!
-//! `disk` finds the places within the root, `packages` knows whose they are, `area` is where files wait.
+//! `disk` finds the places within the root, `packages` knows whose they are, `area` is where files wait. Where a place lies
+//! on another file system than the area, `across` copies the file beside it first.
 //!
 //! | broken off | the root is |
 //! |---|---|
@@ -33,6 +34,7 @@
 //! | both | wait forever for a pipe in a protected directory | it is changed, and is not opened |
 //! | both | install what else is in a package with a malicious name | the package is refused as a whole |
 
+mod across;
 mod area;
 mod dirs;
 mod disk;
@@ -128,6 +130,8 @@ pub struct Options {
     pub create: bool,
     /// There may be a cache of indexes, in `var/cache/apk`.
     pub cache: bool,
+    /// Files are copied into their directories, as where these lie on other file systems; for tests.
+    pub copies: bool,
     /// What `etc/apk/arch` is to say; `None` leaves it alone.
     pub architectures: Option<Vec<String>>,
 }
@@ -286,6 +290,7 @@ pub fn carry_out(
         watch,
         errors: 0,
     };
+    across::clean(&mut run.disk, run.area.copies.iter());
     run.prepare(world)?;
     run.steps(steps, &stager)?;
     run.finish(world)

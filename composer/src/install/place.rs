@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use apk_format::database::DirectoryOrder;
 use apk_format::{Dialect, DigestKind, InstalledDir, InstalledFile, InstalledPackage, PackageInfo};
 
+use super::across::{Across, First, Inode};
 use super::disk::{self, split};
 use super::packages::{join, recorded};
 use super::stage::{Made, Staged, StagedEntry, StagedKind};
@@ -66,6 +67,7 @@ impl Run<'_> {
             index,
             places: HashMap::new(),
             accepted: HashMap::new(),
+            copied: HashMap::new(),
             record: new_record(install, staged, again.as_ref()),
             again: again.is_some(),
         };
@@ -260,7 +262,7 @@ impl Run<'_> {
             .placing(path, file, staged.digests)
             .and_then(|placing| {
                 self.correct_owner(incoming, entry, waiting, number, (file.uid, file.gid));
-                self.rename(waiting, number, path, placing)?;
+                self.rename(incoming, waiting, number, path, placing)?;
                 Ok(placing)
             });
         match done {
@@ -322,6 +324,7 @@ impl Run<'_> {
 
     fn rename(
         &mut self,
+        incoming: &mut Incoming<'_>,
         waiting: &OwnedFd,
         number: usize,
         path: &str,
@@ -334,8 +337,50 @@ impl Run<'_> {
             Placing::Beside => &beside,
             Placing::Leave => return Ok(()),
         };
-        let dir = self.disk.dir(dir)?;
-        disk::rename(waiting, &number.to_string(), &dir, name)
+        let to = self.disk.dir(dir)?;
+        if !self.options.copies {
+            match disk::rename(waiting, &number.to_string(), &to, name) {
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+                other => return other,
+            }
+        }
+        self.copy(incoming, number, &to, (dir, name))
+    }
+
+    /// Copies a file that waits into a directory on another file system.
+    fn copy(
+        &mut self,
+        incoming: &mut Incoming<'_>,
+        number: usize,
+        to: &OwnedFd,
+        (dir, name): (&str, &str),
+    ) -> io::Result<()> {
+        let staged = incoming.staged;
+        let (Some(entry), Some(waiting)) = (staged.entries.get(number), &staged.dir) else {
+            return Ok(());
+        };
+        let across = Across {
+            entry,
+            waiting,
+            name: &number.to_string(),
+            owned: self.options.owners == Owners::Package,
+        };
+        self.area.remember_copy(dir)?;
+        let shared = across.shared();
+        let first = shared.and_then(|shared| incoming.copied.get(&shared));
+        let first_dir = first.and_then(|(dir, ..)| self.disk.dir(dir).ok());
+        let first = first.zip(first_dir.as_deref());
+        let first = first.map(|((_, name, inode), dir)| First {
+            dir,
+            name,
+            inode: *inode,
+        });
+        let inode = across.put(to, name, first.as_ref())?;
+        if let Some(shared) = shared {
+            let place = (dir.to_owned(), name.to_owned(), inode);
+            incoming.copied.insert(shared, place);
+        }
+        Ok(())
     }
 }
 
@@ -352,6 +397,8 @@ struct Incoming<'s> {
     places: HashMap<String, usize>,
     /// The entries that go into the root, by path.
     accepted: HashMap<String, usize>,
+    /// Where files with several names were copied to: directory and name there.
+    copied: HashMap<Inode, (String, String, Inode)>,
     record: InstalledPackage,
     /// Whether the record began with that of an earlier installation.
     again: bool,

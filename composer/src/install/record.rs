@@ -17,6 +17,7 @@ use apk_format::{
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::disk::set_mode;
 use super::packages::Packages;
 use super::stage::Staged;
 use super::{InstallError, Owners, Run, Step};
@@ -271,8 +272,11 @@ impl Run<'_> {
             Err(Errno::EXIST | Errno::PERM) => return Ok(()),
             Err(error) => return Err(failed(error.into())),
         }
-        let flags = rustix::fs::AtFlags::empty();
-        rustix::fs::chmodat(&dir, name, mode, flags).map_err(|error| failed(error.into()))
+        // Where there is no /proc, the umask has its way.
+        match set_mode(&dir, name, mode) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
     }
 
     fn create_dir(&mut self, path: &str) -> Result<(), InstallError> {

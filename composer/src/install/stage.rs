@@ -18,6 +18,7 @@ use apk_format::{
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use super::disk::set_mode;
 use super::{Lost, Owners};
 use crate::accounts::Accounts;
 use crate::layer::NamedOwner;
@@ -314,8 +315,7 @@ impl Waiting<'_> {
             lost.owner = give(self.dir, name, owner).is_err();
             if is_node || entry.mode & 0o7000 != 0 {
                 let mode = Mode::from_raw_mode(entry.mode & 0o7777);
-                lost.permission =
-                    rustix::fs::chmodat(self.dir, name, mode, AtFlags::empty()).is_err();
+                lost.permission = set_mode(self.dir, name, mode).is_err();
             }
         }
         if !entry.xattrs.is_empty() {
@@ -349,7 +349,7 @@ impl StagedEntry {
         };
         if self.kind != StagedKind::Symlink && self.mode & 0o7000 != 0 {
             let mode = Mode::from_raw_mode(self.mode & 0o7777);
-            lost.permission = rustix::fs::chmodat(dir, name, mode, AtFlags::empty()).is_err();
+            lost.permission = set_mode(dir, name, mode).is_err();
         }
         if self.kind != StagedKind::Symlink && !self.xattrs.is_empty() {
             lost.xattrs = match open_plain(dir, name) {
@@ -361,7 +361,7 @@ impl StagedEntry {
     }
 }
 
-/// Only what waits in the area is given away by name: nobody else can put something in its place.
+/// Gives away what the name is, never what a link of that name leads to.
 fn give(dir: &OwnedFd, name: &str, owner: (u32, u32)) -> rustix::io::Result<()> {
     rustix::fs::chownat(dir, name, uid(owner), gid(owner), AtFlags::SYMLINK_NOFOLLOW)
 }

@@ -319,6 +319,8 @@ fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> usize {
     let (ours, real) = (scratch.path().join("ours"), scratch.path().join("theirs"));
     let session = session(seed);
     let mut excused = BTreeSet::new();
+    // As if other file systems were mounted in the root.
+    let copies = seed % 4 == 0;
     for (number, doing) in session.iter().enumerate() {
         let site = |root: &Path| Site {
             root: root.to_owned(),
@@ -326,9 +328,13 @@ fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> usize {
             keys: &keys,
             arch: ARCH,
             options: match number {
-                0 => new_root(dialect, ARCH),
+                0 => Options {
+                    copies,
+                    ..new_root(dialect, ARCH)
+                },
                 _ => Options {
                     dialect,
+                    copies,
                     ..Options::default()
                 },
             },

@@ -11,6 +11,7 @@ mod composed;
 mod demo;
 mod extends;
 mod install;
+mod install_copies;
 mod install_sets;
 mod minirootfs;
 mod on_base;
