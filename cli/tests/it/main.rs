@@ -15,6 +15,7 @@ mod apk_material;
 mod apk_mounts;
 mod apk_options;
 mod apk_packing;
+mod apk_race;
 mod apk_roots;
 mod apk_trouble;
 mod apk_v3;
