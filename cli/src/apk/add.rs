@@ -205,6 +205,5 @@ fn keeps_packages(session: &Session) -> bool {
 
 fn is_in_memory(path: &str) -> bool {
     const TMPFS: FsWord = 0x0102_1994;
-    const RAMFS: FsWord = 0x8584_58f6;
-    statfs(path).is_ok_and(|found| found.f_type == TMPFS || found.f_type == RAMFS)
+    statfs(path).is_ok_and(|found| found.f_type == TMPFS)
 }
