@@ -68,6 +68,7 @@ impl Run<'_> {
             places: HashMap::new(),
             accepted: HashMap::new(),
             copied: HashMap::new(),
+            without_room: HashSet::new(),
             record: new_record(install, staged, again.as_ref()),
             again: again.is_some(),
         };
@@ -86,6 +87,9 @@ impl Run<'_> {
         }
         if incoming.record.flags.broken_files {
             self.errors += 1;
+            if again.is_none() && self.packages.dialect == Dialect::Apk2 {
+                incoming.record.tag = None; // apk 2.14 pins what is whole
+            }
         }
         self.packages.put(index, incoming.record);
         self.kept.take_in(&install.record, staged);
@@ -95,6 +99,12 @@ impl Run<'_> {
     }
 
     fn accept_dir(&mut self, incoming: &mut Incoming<'_>, entry: &StagedEntry) {
+        let slash = match incoming.staged.digests {
+            DigestKind::Sha1 => "/",
+            DigestKind::Sha256 => "",
+        };
+        let path = &format!("{}{slash}", entry.path);
+        self.tell(&incoming.title, &Happened::Entry { path, dir: true });
         let (uid, gid) = incoming.accounts.numbers(&entry.named);
         self.bring_dir(&entry.path, (uid, gid, entry.mode));
         if let Some(dir) = incoming.dir(&entry.path) {
@@ -128,7 +138,8 @@ impl Run<'_> {
         if !self.may_have(incoming, path) {
             return;
         }
-        let waits = self.is_waiting(incoming, path, &entry.made);
+        self.tell(&incoming.title, &Happened::Entry { path, dir: false });
+        let waits = self.is_waiting(incoming, path, &entry.made) && self.has_room(incoming, path);
         let (uid, gid) = incoming.accounts.numbers(&entry.named);
         let file = InstalledFile {
             name: name.to_owned(),
@@ -194,6 +205,17 @@ impl Run<'_> {
         }
     }
 
+    /// Whether there is a directory for a file; what stands there may be a file, or a link to nothing.
+    fn has_room(&mut self, incoming: &mut Incoming<'_>, path: &str) -> bool {
+        let Err(ref error) = self.disk.dir(split(path).0) else {
+            return true;
+        };
+        incoming.record.flags.broken_files = true;
+        incoming.without_room.insert(path.to_owned());
+        self.tell(&incoming.title, &Happened::NotMade { path, error });
+        false
+    }
+
     /// Puts the accepted files in their places. For an upgrade, gives those that were at no path before.
     fn settle(&mut self, incoming: &mut Incoming<'_>, upgrade: bool) -> Inodes {
         let mut fresh = Inodes::new();
@@ -255,7 +277,13 @@ impl Run<'_> {
         let (Some(entry), Some(waiting)) = (staged.entries.get(number), &staged.dir) else {
             return false;
         };
-        if !entry.waits() {
+        let failed = matches!(entry.made, Made::Failed(_)) || incoming.without_room.contains(path);
+        if failed && self.packages.dialect == Dialect::Apk2 {
+            // apk 2.14 tries all the same.
+            let error = &io::ErrorKind::NotFound.into();
+            self.tell(&incoming.title, &Happened::NotPlaced { path, error });
+        }
+        if failed || !entry.waits() {
             return false;
         }
         let done = self
@@ -399,6 +427,8 @@ struct Incoming<'s> {
     accepted: HashMap<String, usize>,
     /// Where files with several names were copied to: directory and name there.
     copied: HashMap<Inode, (String, String, Inode)>,
+    /// Those of them whose directory is none.
+    without_room: HashSet<String>,
     record: InstalledPackage,
     /// Whether the record began with that of an earlier installation.
     again: bool,

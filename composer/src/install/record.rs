@@ -74,17 +74,6 @@ pub enum RecordError {
 
 const DIR: &str = "lib/apk/db";
 
-/// The form of a root's database, as its files show it; `None` if there is none yet.
-#[must_use]
-pub fn recorded_dialect(root: &Root) -> Option<Dialect> {
-    // Where there are both, the older form counts, as below.
-    let dialects = [Dialect::Apk2, Dialect::Apk3];
-    dialects.into_iter().find(|dialect| {
-        let path = format!("{DIR}/{}", dialect.scripts_file());
-        root.open_at(&path, OFlags::PATH).is_ok()
-    })
-}
-
 impl Database {
     /// Reads the database; what is missing is empty.
     pub fn read(root: &Root) -> Result<Database, RecordError> {
@@ -132,8 +121,7 @@ impl Database {
             scripts.or_default().push(entry);
         }
         for trigger in self.triggers.entries {
-            kept.triggers
-                .insert(trigger.identity.first_20().to_vec(), trigger);
+            kept.keep_trigger(trigger);
         }
         (Packages::new(self.installed, dialect, steps), kept)
     }
@@ -144,13 +132,14 @@ impl Database {
 pub(super) struct Kept {
     scripts: HashMap<Vec<u8>, Vec<ScriptEntry>>,
     triggers: HashMap<Vec<u8>, Trigger>,
+    /// Identities with triggers, in the order in which they were read or came.
+    order: Vec<Vec<u8>>,
 }
 
 impl Kept {
     /// Those of a package that came.
     pub(super) fn take_in(&mut self, record: &Record, staged: &Staged) {
         self.forget(&record.identity);
-        let key = record.identity.first_20().to_vec();
         let scripts = staged.scripts.iter().map(|script| {
             let version = record.version.as_str();
             ScriptEntry::new(
@@ -161,14 +150,21 @@ impl Kept {
                 script,
             )
         });
-        self.scripts.insert(key.clone(), scripts.collect());
+        let key = record.identity.first_20().to_vec();
+        self.scripts.insert(key, scripts.collect());
         if !staged.info.triggers.is_empty() {
-            let trigger = Trigger {
+            self.keep_trigger(Trigger {
                 identity: record.identity,
                 globs: staged.info.triggers.clone(),
-            };
-            self.triggers.insert(key, trigger);
+            });
         }
+    }
+
+    fn keep_trigger(&mut self, trigger: Trigger) {
+        let key = trigger.identity.first_20().to_vec();
+        self.order.retain(|known| *known != key);
+        self.order.push(key.clone());
+        self.triggers.insert(key, trigger);
     }
 
     pub(super) fn forget(&mut self, identity: &Digest) {
@@ -176,8 +172,8 @@ impl Kept {
         self.triggers.remove(identity.first_20());
     }
 
-    /// Those of the packages, in the order of the packages.
-    fn of(&mut self, packages: &InstalledDb) -> (ScriptArchive, Triggers) {
+    /// Those of the packages, in the order of the packages; apk 2.14 keeps the triggers that it has read where they were.
+    fn of(&mut self, packages: &InstalledDb, dialect: Dialect) -> (ScriptArchive, Triggers) {
         let (mut scripts, mut triggers) = (ScriptArchive::default(), Triggers::default());
         for package in &packages.packages {
             let identity = package.record.identity.first_20();
@@ -185,6 +181,13 @@ impl Kept {
                 .entries
                 .extend(self.scripts.remove(identity).unwrap_or_default());
             triggers.entries.extend(self.triggers.remove(identity));
+        }
+        if dialect == Dialect::Apk2 {
+            let place = |trigger: &Trigger| {
+                let identity = trigger.identity.first_20();
+                self.order.iter().position(|known| known == identity)
+            };
+            triggers.entries.sort_by_cached_key(place);
         }
         (scripts, triggers)
     }
@@ -322,7 +325,7 @@ impl Run<'_> {
         if dialect == Dialect::Apk3 {
             installed.sort();
         }
-        let (scripts, triggers) = self.kept.of(&installed);
+        let (scripts, triggers) = self.kept.of(&installed, dialect);
         installed.sort();
         let scripts_file = format!("{DIR}/{}", dialect.scripts_file());
         self.write(&scripts_file, &scripts.write(dialect))?;

@@ -12,9 +12,10 @@
 
 use apk_format::{Dialect, DigestKind, InstalledFile};
 
-use super::Run;
 use super::packages::join;
 use super::place::Inodes;
+use super::{Happened, Run};
+use crate::layer::title;
 use crate::ownership::{NEW_SUFFIX, digests_of};
 
 impl Run<'_> {
@@ -30,6 +31,7 @@ impl Run<'_> {
         let Some((package, unused)) = self.packages.take(index) else {
             return;
         };
+        let name = title(&package.record);
         for dir in &package.dirs {
             self.touch_dir(&dir.path);
             let protected = self.protected.covers(&dir.path);
@@ -38,15 +40,16 @@ impl Run<'_> {
                 if !self.packages.release(&path, index) {
                     continue;
                 }
-                let stays = self.is_fresh(&path, fresh)
-                    || protected && self.is_kept(&path, file, digests_of(&package));
-                if !stays {
+                let stays = self.is_fresh(&path, fresh);
+                if !stays && !(protected && self.is_kept(&path, file, digests_of(&package))) {
                     // That it cannot be removed is no error to apk either: it is nobody's from now on.
                     let _ = self.disk.remove_file(&path);
                 }
                 if protected && self.packages.dialect == Dialect::Apk3 {
                     let _ = self.disk.remove_file(&format!("{path}{NEW_SUFFIX}"));
                 }
+                let path = path.as_str();
+                self.tell(&name, &Happened::Went { path, stays });
             }
         }
         for dir in unused.iter().filter(|dir| !dir.is_empty()) {

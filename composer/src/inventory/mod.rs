@@ -14,10 +14,10 @@ pub mod field;
 pub mod open;
 pub mod search;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
-use apk_format::database::{DirectoryOrder, Flags, ListedRepository};
+use apk_format::database::{Flags, ListedRepository};
 use apk_format::{
     Dependency, Digest, InstalledDir, InstalledPackage, Record, ScriptKind, Version,
     dependency::name_order,
@@ -154,13 +154,8 @@ impl Inventory {
         inventory
     }
 
-    /// Adds an installed package. Its directories and files come into the order in which apk 3.0.6 has them once it has
-    /// read them, whoever wrote them.
-    pub fn add_installed(&mut self, mut package: InstalledPackage) {
-        let paths: Vec<String> = package.dirs.iter().map(|dir| dir.path.clone()).collect();
-        let mut order = DirectoryOrder::default();
-        paths.iter().for_each(|path| order.enter(path));
-        package.arrange(order);
+    /// Adds an installed package.
+    pub fn add_installed(&mut self, package: InstalledPackage) {
         self.note_faults(&package.record);
         let id = self.add(package.record);
         for dependency in &package.replaces {
@@ -447,25 +442,19 @@ impl Inventory {
     /// The packages with a dependency, other than a conflict, that this one satisfies; each once.
     #[must_use]
     pub fn dependants(&self, package: PackageId, installed_only: bool) -> Vec<PackageId> {
-        self.dependants_beside(package, installed_only, &mut HashSet::new())
-    }
-
-    /// The same without those in `seen`, to which every package goes that was asked whether it depends on this one.
-    pub fn dependants_beside(
-        &self,
-        package: PackageId,
-        installed_only: bool,
-        seen: &mut HashSet<PackageId>,
-    ) -> Vec<PackageId> {
         let provides = self[package].record.provides.iter();
         let provided = provides.filter_map(|provide| self.find(&provide.name));
         let names = std::iter::once(self[package].name).chain(provided);
         let wanting =
             names.flat_map(|name| self.names.get(name.0).map_or(&[][..], |n| &n.wanted_by));
+        let mut seen = vec![false; self.packages.len()];
         let mut found = Vec::new();
         for provider in wanting.flat_map(|name| self.providers(*name)) {
             let dependant = provider.package;
-            if (installed_only && self[dependant].installed.is_none()) || !seen.insert(dependant) {
+            let new = seen
+                .get_mut(dependant.0)
+                .is_some_and(|seen| !std::mem::replace(seen, true));
+            if !new || (installed_only && self[dependant].installed.is_none()) {
                 continue;
             }
             let mut wants = self[dependant].record.depends.iter();

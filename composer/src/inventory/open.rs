@@ -287,20 +287,10 @@ fn cache_dir(root: &Root, opening: &Opening<'_>) -> Result<Option<String>, OpenE
         None => Ok(None),
         Some(Cache::At(dir)) if has(dir)? => Ok(Some(dir.to_owned())),
         Some(Cache::At(dir)) => Err(OpenError::Cache(dir.to_owned())),
-        Some(Cache::Usual) if has(PACKAGE_CACHE)? => Ok(Some(PACKAGE_CACHE.into())),
-        Some(Cache::Usual) => Ok(Some(USUAL_CACHE.into())),
+        Some(Cache::Usual) if has("etc/apk/cache")? => Ok(Some("etc/apk/cache".into())),
+        Some(Cache::Usual) => Ok(Some("var/cache/apk".into())),
     }
 }
-
-/// Whether a root has a cache that was made to keep packages.
-#[must_use]
-pub fn has_cache(root: &Root) -> bool {
-    root.has_dir(PACKAGE_CACHE).unwrap_or(false)
-}
-
-/// The cache that is there for indexes where no other is.
-pub const USUAL_CACHE: &str = "var/cache/apk";
-const PACKAGE_CACHE: &str = "etc/apk/cache";
 
 /// World and installed packages.
 fn state(

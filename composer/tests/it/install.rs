@@ -106,7 +106,6 @@ impl Site<'_> {
                 Some(Step::Install(Box::new(Install {
                     record: record.clone(),
                     file: acquire::place(record, repository, self.arch).unwrap(),
-                    within: None,
                     tag: None,
                 })))
             }
@@ -185,6 +184,7 @@ impl install::Watch for Told<'_> {
                         words(error)
                     )
                 }
+                Happened::Entry { .. } | Happened::Went { .. } => Ok(()),
                 Happened::Beside(path) => writeln!(told, "  Installing file to {path}"),
             },
         }
