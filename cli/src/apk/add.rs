@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use apk_format::{
-    Constraint, Dependency, Digest, Op, Package, PackageError, Record, SignatureError, Trust,
-    Version,
+    Constraint, Dependency, Dialect, Digest, Op, Package, PackageError, Record, SignatureError,
+    Trust, Version,
 };
 use composer::resolve::{Operation, Preference};
 use rustix::fs::{FsWord, statfs};
@@ -81,7 +81,11 @@ fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
 
 /// One operand as a dependency. A file with a dot in its name is a package of its own.
 fn read(session: &mut Session, operand: &str, within: bool) -> Result<Dependency, Code> {
-    if operand.contains('.') && Path::new(operand).exists() {
+    let is_file = match session.out.words {
+        Dialect::Apk2 => operand.contains(".apk"),
+        Dialect::Apk3 => operand.contains('.') && Path::new(operand).exists(),
+    };
+    if is_file {
         return file(session, operand);
     }
     let parsed = if within {
@@ -90,8 +94,12 @@ fn read(session: &mut Session, operand: &str, within: bool) -> Result<Dependency
         Dependency::parse(operand)
     };
     parsed.map_err(|_| {
+        let kind = match session.out.words {
+            Dialect::Apk2 => "child",
+            Dialect::Apk3 => "package",
+        };
         let (kind, format) = if within {
-            ("package", "name([<>~=]version)")
+            (kind, "name([<>~=]version)")
         } else {
             ("world", "name(@tag)([<>~=]version)")
         };
@@ -205,5 +213,6 @@ fn keeps_packages(session: &Session) -> bool {
 
 fn is_in_memory(path: &str) -> bool {
     const TMPFS: FsWord = 0x0102_1994;
-    statfs(path).is_ok_and(|found| found.f_type == TMPFS)
+    const RAMFS: FsWord = 0x8584_58f6;
+    statfs(path).is_ok_and(|found| found.f_type == TMPFS || found.f_type == RAMFS)
 }

@@ -15,8 +15,6 @@ pub(super) struct Applet {
     pub(super) makes: bool,
     /// Whether it takes the options of what changes a root as well.
     pub(super) commits: bool,
-    /// Whether it takes the lock although it changes nothing.
-    pub(super) locks: bool,
     /// Whether empty operands are left out.
     pub(super) drops_empty: bool,
     /// What it looks at, unless options say otherwise.
@@ -37,7 +35,6 @@ impl Applet {
         queries: false,
         makes: false,
         commits: false,
-        locks: false,
         drops_empty: false,
         parts: Parts::NONE,
         prepare: |_| {},

@@ -2,15 +2,14 @@
 //!
 //! The plan itself is made by [`Inventory::plan`], and carried out by [`super::carry`].
 
-use std::io::Read;
-
+use apk_format::Dialect;
 use apk_format::dependency::name_order;
 use apk_format::glob;
 use composer::changeset::{Changeset, Planned};
 use composer::inventory::{Inventory, PackageId};
 use composer::resolve::{ChangeKind, Operation, RequestOptions, ResolveError};
 
-use super::carry::{self, Teller, Told};
+use super::carry;
 use super::options::{Opt, Said};
 use super::out::Out;
 use super::session::{Code, FAILED, Session};
@@ -34,15 +33,15 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
         "commit-hooks" => session.no_commit_hooks = !said.is_yes(),
         "clean-protected" => session.clean_protected = said.is_yes(),
         "dialect" => match said.text().parse() {
-            Ok(dialect) => session.dialect = Some(dialect),
+            Ok(dialect) => {
+                session.dialect = Some(dialect);
+                session.out.words = dialect;
+            }
             Err(_) => return false,
         },
         "initramfs-diskless-boot" => {
-            session.makes_database = true;
-            session.no_commit_hooks = true;
             session.globals.force_broken_world = true;
             session.globals.force_non_repository = true;
-            session.globals.force_overwrite = true;
         }
         _ => {}
     }
@@ -52,7 +51,8 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
 /// What holds for requests as a whole.
 pub(super) fn options(session: &Session) -> RequestOptions {
     RequestOptions {
-        broken_world: session.globals.force_broken_world,
+        broken_world: session.globals.force_broken_world
+            || session.out.words == Dialect::Apk2 && session.globals.force,
     }
 }
 
@@ -68,9 +68,13 @@ pub(super) fn commit(session: &mut Session, operation: Operation<'_>) -> Code {
 pub(super) fn explain(session: &mut Session, error: &ResolveError) -> Code {
     let code = session.explain_unsolved(error);
     if matches!(error, ResolveError::UnknownTags(_)) {
-        session
-            .out
-            .error("Not committing changes due to missing repository tags.");
+        let more = match session.out.words {
+            Dialect::Apk2 => " Use --force-broken-world to override.",
+            Dialect::Apk3 => "",
+        };
+        session.out.error(format_args!(
+            "Not committing changes due to missing repository tags.{more}"
+        ));
     }
     code
 }
@@ -105,38 +109,28 @@ pub(super) fn matching_names(
 
 /// Tells a plan as apk does, and carries it out unless that is only simulated; gives apk's number of errors.
 pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
-    if session.out.verbosity > 1 || session.globals.interactive {
-        let summarized = summarize(session, changeset);
-        let asks = summarized && session.globals.interactive && !session.simulate;
-        if asks && !is_confirmed(session) {
-            return FAILED;
-        }
+    let old_words = session.out.words == Dialect::Apk2;
+    let silent = old_words && session.simulate;
+    if !silent && (session.out.verbosity > 1 || session.globals.interactive) {
+        summarize(session, changeset);
     }
     let total = changeset.effective().count();
-    let width = total.to_string().len();
-    let inventory = &session.inventory;
-    let told = changeset.effective().enumerate().map(|(at, change)| Told {
-        line: format!("({:>width$}/{total}) {}", at + 1, line(inventory, change)),
-        size: size(inventory, change),
-        works: works(inventory, change),
-        reads: !session.simulate && reads(inventory, change),
-    });
-    let told: Vec<Told> = told.collect();
-    if !session.simulate {
-        return carry::carry_out(session, changeset, &told);
-    }
-    let mut teller = Teller {
-        out: &mut session.out,
-        keys_from: "",
-        told: &told,
+    let width = if old_words {
+        0
+    } else {
+        total.to_string().len()
     };
-    teller.start();
-    for number in 0..told.len() {
-        teller.begin(number);
-        teller.end(number);
+    let inventory = &session.inventory;
+    let lines = changeset.effective().enumerate().map(|(at, change)| {
+        let line = line(inventory, change);
+        format!("({:>width$}/{total}) {line}", at + 1)
+    });
+    let lines: Vec<String> = lines.collect();
+    if !session.simulate {
+        return carry::carry_out(session, changeset, &lines);
     }
-    teller.finish();
     let (inventory, out) = (&session.inventory, &mut session.out);
+    lines.iter().for_each(|line| out.message(line));
     let broken = |change: &&Planned| {
         let old = change.old.and_then(|old| inventory[old].installed.as_ref());
         old.is_some_and(|old| old.flags.broken_files || old.flags.broken_script)
@@ -151,40 +145,6 @@ pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
     Code::try_from(errors).unwrap_or(FAILED)
 }
 
-/// Whether somebody agrees; who says nothing does.
-fn is_confirmed(session: &mut Session) -> bool {
-    session.out.ask("Do you want to continue [Y/n]? ");
-    let mut answer = [0];
-    match std::io::stdin().read(&mut answer) {
-        Ok(1) => matches!(answer, [b'y' | b'Y' | b'\n']),
-        _ => true,
-    }
-}
-
-/// How much a change is for the progress bar, in bytes.
-fn size(inventory: &Inventory, change: &Planned) -> u64 {
-    match (change.kind, change.new, change.old) {
-        (ChangeKind::Keep | ChangeKind::Retag, ..) => 0,
-        (_, Some(new), _) => inventory[new].record.size,
-        (_, None, old) => old.map_or(0, |old| inventory[old].record.size / 16),
-    }
-}
-
-/// Whether files come or go.
-fn works(inventory: &Inventory, change: &Planned) -> bool {
-    match change.kind {
-        ChangeKind::Keep | ChangeKind::Retag => false,
-        ChangeKind::Reinstall => change.new.is_some_and(|new| inventory.can_be_had(new)),
-        _ => true,
-    }
-}
-
-/// Whether a package's file is read.
-fn reads(inventory: &Inventory, change: &Planned) -> bool {
-    let has_content = |new| inventory[new].record.installed_size > 0;
-    works(inventory, change) && change.new.is_some_and(has_content)
-}
-
 /// The last line: how many errors; packages and their bytes; directories and files.
 pub(super) fn tell_total(
     out: &mut Out,
@@ -197,7 +157,10 @@ pub(super) fn tell_total(
         1 => "1 error;".to_owned(),
         many => format!("{many} errors;"),
     };
-    let size = human_size(bytes);
+    let size = match out.words {
+        Dialect::Apk2 => format!("{} MiB", bytes >> 20),
+        Dialect::Apk3 => human_size(bytes),
+    };
     if out.verbosity > 1 {
         out.message(format_args!(
             "{words} {packages} packages, {dirs} dirs, {files} files, {size}"
@@ -271,11 +234,23 @@ pub(super) fn human_size(bytes: u64) -> String {
     }
 }
 
+/// As apk 2.14 has it, without decimals.
+fn whole_size(bytes: u64) -> String {
+    let (mut size, mut units) = (bytes, ["B", "KiB", "MiB", "GiB", "TiB"].iter());
+    let mut unit = units.next();
+    while size >= 10_000 {
+        let Some(larger) = units.next() else { break };
+        unit = Some(larger);
+        size /= 1024;
+    }
+    format!("{size} {}", unit.copied().unwrap_or_default())
+}
+
 // --- what is about to happen, by kind -----------------------------------------------------
 
-/// Gives whether there is something to agree to.
-fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
-    let details = session.out.verbosity >= 2;
+fn summarize(session: &mut Session, changeset: &Changeset) {
+    let newer_words = session.out.words == Dialect::Apk3;
+    let details = newer_words && session.out.verbosity >= 2;
     let (inventory, out) = (&session.inventory, &mut session.out);
     let mut sorted: Vec<&Planned> = changeset.changes.iter().collect();
     let name = |change: &Planned| {
@@ -292,9 +267,11 @@ fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
         .copied()
         .filter(|change| {
             let name = change.new.map(|new| inventory[new].name);
-            name.is_some_and(|name| {
-                !inventory.is_offered(name) && (details || !inventory.text(name).starts_with('.'))
-            })
+            newer_words
+                && name.is_some_and(|name| {
+                    !inventory.is_offered(name)
+                        && (details || !inventory.text(name).starts_with('.'))
+                })
         })
         .collect();
     list(
@@ -314,7 +291,7 @@ fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
         && !session.globals.interactive
         && out.verbosity <= 2
     {
-        return false;
+        return;
     }
     let new = of(&[ChangeKind::Install]);
     list(
@@ -329,19 +306,22 @@ fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
     let again = of(&[ChangeKind::Reinstall]);
     list(inventory, out, &will("reinstalled"), &again, details);
     sizes(inventory, out, changeset);
-    let listed = [&removed, &lowered, &new, &upgraded, &again];
-    listed.iter().any(|changes| !changes.is_empty())
 }
 
 fn sizes(inventory: &Inventory, out: &mut Out, changeset: &Changeset) {
     let coming = changeset.changes.iter().filter_map(|change| {
         let new = change.new.filter(|new| Some(*new) != change.old)?;
-        let local = inventory.source(new).is_some_and(|source| source.local);
+        let from_file = out.words == Dialect::Apk2 && inventory.file_of(new).is_some();
+        let local = from_file || inventory.source(new).is_some_and(|source| source.local);
         (!local).then_some(inventory[new].record.size)
     });
     let download: u64 = coming.sum();
+    let human = match out.words {
+        Dialect::Apk2 => whole_size,
+        Dialect::Apk3 => human_size,
+    };
     if download > 0 {
-        let size = human_size(download);
+        let size = human(download);
         out.message(format_args!("Need to download {size} of packages."));
     }
     let size = |package: Option<PackageId>| {
@@ -358,7 +338,7 @@ fn sizes(inventory: &Inventory, out: &mut Out, changeset: &Changeset) {
     } else {
         "additional disk space will be used"
     };
-    let amount = human_size(u64::try_from(more.unsigned_abs()).unwrap_or(u64::MAX));
+    let amount = human(u64::try_from(more.unsigned_abs()).unwrap_or(u64::MAX));
     out.message(format_args!("After this operation, {amount} of {words}."));
 }
 

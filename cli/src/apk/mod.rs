@@ -41,7 +41,6 @@ mod globals;
 mod index;
 mod info;
 mod list;
-mod log;
 mod manifest;
 mod mkndx;
 mod mkpkg;
@@ -49,7 +48,6 @@ mod options;
 mod out;
 mod phrases;
 mod policy;
-mod progress;
 mod query;
 mod search;
 mod serialize;
@@ -114,7 +112,6 @@ pub(crate) fn run(asked: Asked) -> ExitCode {
             1
         }
     };
-    session.finish_log();
     let written = session.out.finish();
     match u8::try_from(code) {
         Ok(code) if written => ExitCode::from(code.min(FAILURE)),
@@ -199,9 +196,7 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
 
 /// Opens what the command looks at; under the lock if it will change something.
 fn open(session: &mut Session, applet: &Applet) -> Result<(), Code> {
-    session.writes = (applet.commits || applet.locks) && !session.simulate;
-    let globals = &session.globals;
-    session.out.bar = progress::Bar::new(globals.progress, globals.progress_fd);
+    session.writes = applet.commits && !session.simulate;
     session.open()
 }
 

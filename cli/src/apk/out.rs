@@ -8,15 +8,12 @@
 //! | errors | – | stderr, after `ERROR: ` |
 //! | details, hints | 1 | stderr, after `detail: `, `hint: ` ([`trouble`](super::trouble)) |
 //!
-//! Messages, warnings and errors go to the log too, where there is one, and the progress bar is drawn again below them.
-//!
 //! A reader that closes the pipe has seen enough. Any other trouble with stdout is told at the end.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
-use super::log::Log;
-use super::progress::Bar;
+use apk_format::Dialect;
 
 use super::trouble::Trouble;
 
@@ -29,9 +26,8 @@ pub(super) struct Out {
     hints: Vec<String>,
     /// How much is said: 0 after `-q`, 1, one more for each `-v`.
     pub(super) verbosity: u32,
-    pub(super) log: Log,
-    pub(super) bar: Bar,
-    terminal: bool,
+    /// Whose words are used where those of apk 2.14 are others.
+    pub(super) words: Dialect,
 }
 
 impl Out {
@@ -41,9 +37,7 @@ impl Out {
             failed: None,
             hints: Vec::new(),
             verbosity: 1,
-            log: Log::Off,
-            bar: Bar::default(),
-            terminal: io::stdout().is_terminal(),
+            words: Dialect::Apk3,
         }
     }
 
@@ -63,40 +57,7 @@ impl Out {
 
     /// A line of an answer.
     pub(super) fn line(&mut self, line: impl Display) {
-        match self.log {
-            Log::Off => self.text(format_args!("{line}\n")),
-            _ => {
-                let line = line.to_string();
-                self.text(format_args!("{line}\n"));
-                self.log.line(&line);
-            }
-        }
-        let drawn = self.bar.draw(true);
-        self.show(drawn);
-        if self.terminal {
-            self.flush();
-        }
-    }
-
-    /// Shows what the bar has drawn: the cursor goes back to where it was, and the next message takes its place.
-    pub(super) fn show(&mut self, drawn: Option<String>) {
-        if let Some(drawn) = drawn {
-            self.text(drawn);
-            self.flush();
-            self.text("\x1b8\x1b[0K");
-        }
-    }
-
-    /// Asks on stdout; nothing of it is logged.
-    pub(super) fn ask(&mut self, question: &str) {
-        self.text(question);
-        self.flush();
-    }
-
-    pub(super) fn flush(&mut self) {
-        if self.failed.is_none() {
-            self.failed = self.stdout.flush().err();
-        }
+        self.text(format_args!("{line}\n"));
     }
 
     /// A line that quiet users do not want.
@@ -114,6 +75,9 @@ impl Out {
     }
 
     pub(super) fn warning(&mut self, words: impl Display) {
+        if self.words == Dialect::Apk2 && self.verbosity == 0 {
+            return;
+        }
         self.trouble(format_args!("WARNING: {words}"));
     }
 
@@ -135,12 +99,10 @@ impl Out {
     }
 
     fn trouble(&mut self, words: impl Display) {
-        self.flush();
-        let words = words.to_string();
+        if self.failed.is_none() {
+            self.failed = self.stdout.flush().err();
+        }
         let _ = writeln!(io::stderr(), "{words}"); // the exit code still tells
-        self.log.line(&words);
-        let drawn = self.bar.draw(true);
-        self.show(drawn);
     }
 
     /// Ends the output; gives whether all of it was written, as far as somebody reads it.

@@ -5,7 +5,8 @@ use std::io;
 
 use apk_format::adb::block::BlockError;
 use apk_format::{
-    ArchiveError, DependencyError, IndexError, Member, PackageError, SignatureError, WorldError,
+    ArchiveError, DependencyError, Dialect, IndexError, Member, PackageError, SignatureError,
+    WorldError,
 };
 use composer::inventory::open::{OpenError, RepositoryError};
 
@@ -203,4 +204,15 @@ fn broken_package(error: &io::Error) -> Option<&PackageError> {
 /// An error and its causes, for what apk has no words.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     crate::failure::chain(error)
+}
+
+/// What is wrong with a package, as apk 2.14 says it where that is something else.
+pub(super) fn by(words: Dialect, text: &str) -> &str {
+    match (words, text) {
+        (Dialect::Apk2, ENDS_EARLY) => "BAD archive",
+        (Dialect::Apk2, PACKAGE_INTEGRITY) => "BAD signature",
+        (Dialect::Apk2, INVALID) => "IO ERROR",
+        (Dialect::Apk2, PACKAGE_FORMAT) => "package file format error",
+        _ => text,
+    }
 }

@@ -6,7 +6,7 @@ use apk_format::Dialect;
 use apk_format::adb::compression::Compression;
 use apk_format::database::RepositoryLineError;
 use apk_format::{PrivateKey, Trust};
-use composer::install::{self, lock::Lock};
+use composer::install::lock::Lock;
 use composer::inventory::Inventory;
 use composer::inventory::PackageId;
 use composer::inventory::open::{
@@ -18,7 +18,6 @@ use composer::root::Root;
 
 use super::carry;
 use super::globals::Globals;
-use super::log::Log;
 use super::options::Said;
 use super::out::Out;
 use super::phrases;
@@ -106,8 +105,6 @@ pub(super) struct Session {
     pub(super) clean_protected: bool,
     /// The form of a new database.
     pub(super) dialect: Option<Dialect>,
-    /// Whether log and cache of the root are there.
-    is_settled: bool,
     /// Held until the end.
     lock: Option<Lock>,
     /// Whether a root without a database is an empty system.
@@ -136,7 +133,6 @@ impl Session {
             no_commit_hooks: false,
             clean_protected: false,
             dialect: None,
-            is_settled: false,
             lock: None,
             makes_database: false,
             root: None,
@@ -169,33 +165,22 @@ impl Session {
 
     /// Opens the root, and what the command looks at in it.
     pub(super) fn open(&mut self) -> Result<(), Code> {
-        if self.writes && self.makes_database {
-            // What stands in the way shows when the root is opened.
-            let _ = make_root(&self.globals.root);
-        }
         let root = Root::open(Path::new(&self.globals.root)).map_err(|error| {
             let words = phrases::system(&error);
             self.out.error(format_args!("Unable to open root: {words}"));
             FAILED
         })?;
-        let opened = self.open_in(&root);
-        self.root = Some(root);
-        opened
-    }
-
-    fn open_in(&mut self, root: &Root) -> Result<(), Code> {
         if self.writes {
             if self.makes_database {
                 carry::check_user(self)?;
             }
-            self.start_log(root)?;
-            self.lock = Some(carry::lock(self, root)?);
+            self.lock = Some(carry::lock(self, &root)?);
         }
         if self.makes_database && !root.has_dir("lib/apk/db").unwrap_or(false) {
             (self.parts.installed, self.parts.scripts, self.parts.world) = (false, false, false);
         }
         if self.parts.any() {
-            let opened = open::open(root, &self.opening());
+            let opened = open::open(&root, &self.opening());
             match opened {
                 Ok((inventory, warnings)) => {
                     self.inventory = inventory;
@@ -205,46 +190,8 @@ impl Session {
                 Err(error) => return Err(self.refuse(&error)),
             }
         }
+        self.root = Some(root);
         Ok(())
-    }
-
-    /// Begins the log. What apk makes in every root that it opens is made as soon as the form of the root is clear.
-    fn start_log(&mut self, root: &Root) -> Result<(), Code> {
-        if self.globals.logfile {
-            self.out.log = Log::begin(std::env::args_os(), jiff::Timestamp::now());
-        }
-        match install::recorded_dialect(root).or(self.dialect) {
-            Some(dialect) => self.settle(root, dialect),
-            None if self.makes_database => Ok(()),
-            None => self.settle(root, Dialect::Apk3),
-        }
-    }
-
-    /// Opens the log if this dialect has one, and makes the usual cache directory.
-    pub(super) fn settle(&mut self, root: &Root, dialect: Dialect) -> Result<(), Code> {
-        self.is_settled = true;
-        if dialect == Dialect::Apk2 {
-            self.out.log = Log::Off;
-            return Ok(());
-        }
-        self.out.log.open(root).map_err(|error| {
-            let words = phrases::system(&error);
-            self.out.error(format_args!("Unable to open log: {words}"));
-            FAILED
-        })?;
-        let globals = &self.globals;
-        if globals.cache && globals.cache_dir.is_none() && !open::has_cache(root) {
-            // apk goes on without it as well.
-            let _ = install::make_dirs(root, open::USUAL_CACHE);
-        }
-        Ok(())
-    }
-
-    /// Nothing came of a new root: what was said is logged all the same.
-    pub(super) fn finish_log(&mut self) {
-        if let Some(root) = self.root.take().filter(|_| self.writes && !self.is_settled) {
-            let _ = self.settle(&root, Dialect::Apk3); // told already
-        }
     }
 
     /// The keys that are trusted.
@@ -349,7 +296,8 @@ impl Session {
 
     /// An error, what only we can say of it, and what would help.
     pub(super) fn tell_trouble(&mut self, about: &str, trouble: &Trouble) {
-        self.out.error(format_args!("{about}: {trouble}"));
+        let words = phrases::by(self.out.words, trouble.words());
+        self.out.error(format_args!("{about}: {words}"));
         self.explain_trouble(about, trouble);
     }
 
@@ -445,12 +393,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Makes the directory of a new root.
-fn make_root(path: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o755).create(path)
 }
 
 /// What apk says of a line that names no repository; it is silent about incomplete ones.

@@ -8,7 +8,6 @@ use super::session::{Code, Parts, Session};
 
 pub(super) const APPLET: Applet = Applet {
     name: "update",
-    locks: true,
     parts: Parts::ALL,
     run,
     ..Applet::NONE
