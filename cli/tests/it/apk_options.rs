@@ -14,7 +14,7 @@ use crate::pair::Answer;
 const NOT_HERE: [&str; 4] = ["adbgen", "cache", "convdb", "stats"];
 
 /// Options of every command that are refused.
-const REFUSED: [&str; 1] = ["uvol-manager"];
+const REFUSED: [&str; 2] = ["progress-fd", "uvol-manager"];
 
 #[derive(Debug)]
 struct Row<'t> {

@@ -29,6 +29,9 @@
 //! | 2.14 | mounts `proc` for scripts, and so cannot remove it | it goes with the package that has it |
 //! | 2.14 | deletes a file of the new version under its old path, where a link makes both one file | it stays |
 //! | 2.14 | has no checksum for a file that lost an attribute or its owner | it has one |
+//! | 2.14 | records `replaces` once more whenever it installs a package again | each is recorded once |
+//! | 3.0 | gives what a link leads to owner and mode, where packages have a directory | it stays as it is |
+//! | both | put files in place while they read a package, and take them away when it fails; directories may stay | nothing of it is seen |
 //! | 3.0 | forgets a package whose repetition failed, and leaves its files | the package stays as it was |
 //! | 3.0 | forgets setgid bits of directories, and leaves them alone when another package decides later | [`crate::directories`] |
 //! | both | wait forever for a pipe in a protected directory | it is changed, and is not opened |
