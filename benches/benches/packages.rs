@@ -3,15 +3,19 @@
 //! Our process is the benchmark itself, started again with a command and a file; it does what a program does that
 //! links the library: reads the file, verifies it and sees everything in it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use apk_format::adb::block::Schema;
-use apk_format::adb::compression::Compression;
+use apk_format::adb::compression::{Compression, Decompressor};
 use apk_format::adb::file::FileWriter;
-use apk_format::{Algorithm, Index, IndexDraft, KeyRing, Package, PrivateKey, Trust};
+use apk_format::{
+    Algorithm, Digest as Identity, Directories, Draft, Entry, EntryKind, Index, IndexDraft,
+    KeyRing, Package, PrivateKey, Trust,
+};
 use benches::Failure;
 use benches::packages::{self, Packages};
 use benches::rounds::{Job, Settings, measure};
@@ -28,7 +32,8 @@ fn main() -> Result<(), Failure> {
     }
     let settings = Settings::from_args()?;
     indexes(&settings)?;
-    package(&settings)
+    package(&settings)?;
+    packages_v3(&settings)
 }
 
 /// What our processes do.
@@ -74,6 +79,17 @@ fn work(command: &str, file: &Path, keys: &Path) -> Result<(), Failure> {
                 }
                 sha1::Digest::update(&mut inside, buffer.get(..count).unwrap_or_default());
             }
+        }
+        // The same for v3: SHA-256 of every content; in what is no content there are a few hundred bytes.
+        "floor-v3" => {
+            let mut hash = Sha256::new();
+            io::copy(
+                &mut Decompressor::new(File::open(file)?)?,
+                &mut Hash(&mut hash),
+            )?;
+        }
+        "decompress" => {
+            io::copy(&mut Decompressor::new(File::open(file)?)?, &mut io::sink())?;
         }
         other => return Err(format!("no command {other}").into()),
     }
@@ -237,22 +253,105 @@ fn package(settings: &Settings) -> Result<(), Failure> {
         ),
         ours("floor: inflate", "inflate", bytes, &file, &keys),
     ];
-    for apk in [peer::apk3(), peer::apk2()].into_iter().flatten() {
-        let (file, keys) = (file.clone(), keys.clone());
-        jobs.push(Job::new(
-            format!("{} verify", apk.version()),
-            bytes,
-            move |_, meter| {
-                let mut command = apk.command();
-                command
-                    .arg("--keys-dir")
-                    .arg(&keys)
-                    .arg("verify")
-                    .arg(&file);
-                meter.child(&mut command)
-            },
-        ));
-    }
+    let peers = [peer::apk3(), peer::apk2()].into_iter().flatten();
+    jobs.extend(peers.map(|apk| verify(&apk, &file, &keys, bytes)));
     measure(title, jobs, settings)?;
     Ok(())
+}
+
+/// The same files as v3 packages, compressed in each way.
+fn packages_v3(settings: &Settings) -> Result<(), Failure> {
+    let ways = [
+        ("none", Compression::None),
+        ("deflate", Compression::Deflate(0)),
+        ("zstd", Compression::Zstd(0)),
+    ];
+    let title =
+        |way: &str| format!("one v3 package of 100 MB, {way}, read to its end and verified");
+    if !ways.iter().any(|(way, _)| settings.wants(&title(way))) {
+        return Ok(());
+    }
+    let packages = Packages::single(100)?;
+    let (draft, contents) = draft(&packages.archives().join("bench-single-1.0-r0.apk"))?;
+    let dir = tempfile::tempdir()?;
+    let keys = dir.path().join("keys");
+    fs::create_dir(&keys)?;
+    let sample = |name: &str| fixtures::bytes(format!("samples/keys/{name}"));
+    fs::write(
+        keys.join("sample-rsa.key.pub"),
+        sample("sample-rsa.key.pub"),
+    )?;
+    let key = PrivateKey::from_pem("sample-rsa.key", &sample("sample-rsa.key"))?;
+    for (way, compression) in ways {
+        if !settings.wants(&title(way)) {
+            continue;
+        }
+        let file = dir.path().join(format!("{way}.apk"));
+        let mut contents = |entry: &Entry| -> io::Result<Box<dyn Read + '_>> {
+            let content = contents.get(&entry.path).map_or(&[][..], Vec::as_slice);
+            Ok(Box::new(content))
+        };
+        let output = io::BufWriter::new(File::create(&file)?);
+        let output = draft.write_v3(
+            output,
+            compression,
+            std::slice::from_ref(&key),
+            &mut contents,
+        )?;
+        output.into_inner().map_err(|error| error.to_string())?;
+        let bytes = 100_000_000;
+        let mut jobs = vec![
+            ours("ours", "package", bytes, &file, &keys),
+            ours(
+                "floor: decompress, SHA-256",
+                "floor-v3",
+                bytes,
+                &file,
+                &keys,
+            ),
+            ours("floor: decompress", "decompress", bytes, &file, &keys),
+        ];
+        jobs.extend(peer::apk3().map(|apk| verify(&apk, &file, &keys, bytes)));
+        measure(&title(way), jobs, settings)?;
+    }
+    Ok(())
+}
+
+/// What a v2 package holds, as it can be packed again.
+fn draft(package: &Path) -> Result<(Draft, BTreeMap<String, Vec<u8>>), Failure> {
+    let mut package = Package::open(File::open(package)?)?;
+    let mut draft = Draft {
+        info: package.info().clone(),
+        scripts: Vec::new(),
+        entries: Vec::new(),
+        directories: Directories::All,
+    };
+    let mut contents = BTreeMap::new();
+    while let Some(mut entry) = package.next_entry()? {
+        if let EntryKind::File { .. } = entry.kind {
+            let mut content = Vec::new();
+            package.read_to_end(&mut content)?;
+            entry.checksum = Some(Identity::sha256(&content));
+            contents.insert(entry.path.clone(), content);
+        }
+        draft.entries.push(entry);
+    }
+    Ok((draft, contents))
+}
+
+fn verify<'j>(apk: &Peer, file: &Path, keys: &Path, bytes: u64) -> Job<'j> {
+    let (apk, file, keys) = (apk.clone(), file.to_owned(), keys.to_owned());
+    Job::new(
+        format!("{} verify", apk.version()),
+        bytes,
+        move |_, meter| {
+            let mut command = apk.command();
+            command
+                .arg("--keys-dir")
+                .arg(&keys)
+                .arg("verify")
+                .arg(&file);
+            meter.child(&mut command)
+        },
+    )
 }

@@ -64,7 +64,7 @@ impl Inventory {
     /// Whether the package can be had at all, be it from a file.
     #[must_use]
     pub fn can_be_had(&self, package: PackageId) -> bool {
-        self.is_available(package) || self.file_of(package).is_some()
+        self.is_available(package) || self.is_cached(package) || self.file_of(package).is_some()
     }
 
     /// Plans an operation on the root.

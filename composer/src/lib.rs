@@ -11,6 +11,7 @@ pub mod acquire;
 pub mod audit;
 pub mod base;
 mod branch;
+pub mod cache;
 pub mod catalog;
 pub mod changeset;
 pub mod database;

@@ -103,6 +103,19 @@ impl Root {
         Some(stat.st_uid)
     }
 
+    /// Opens a file to which lines are added; one that is made gets mode 644.
+    pub(crate) fn append(&self, path: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if let Some(fd) = absent(self.open_at(path, flags))? {
+            return Ok(File::from(fd));
+        }
+        let mode = Mode::from_raw_mode(0o644);
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let fd = rustix::fs::openat2(&self.dir, path, flags | OFlags::CREATE, mode, resolve)?;
+        rustix::fs::fchmod(&fd, mode)?;
+        Ok(File::from(fd))
+    }
+
     /// Opens what is there; links are followed within the root.
     pub(crate) fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;

@@ -8,7 +8,6 @@ use apk_format::{
     Trust, Version,
 };
 use composer::resolve::{Operation, Preference};
-use rustix::fs::{FsWord, statfs};
 
 use super::applet::Applet;
 use super::changes;
@@ -189,12 +188,9 @@ fn bundled(name: &str, version: &Version, depends: Vec<Dependency>) -> Record {
 
 /// What no repository has must not get lost with the memory that the root lies in.
 fn check_lasting(session: &mut Session) -> Result<(), Code> {
-    let globals = &session.globals;
-    let lasting = globals.force_non_repository
-        || keeps_packages(session)
-        || !globals
-            .root_tmpfs
-            .unwrap_or_else(|| is_in_memory(&globals.root));
+    let lasting = session.globals.force_non_repository
+        || session.inventory.cache.is_some()
+        || !session.is_in_memory();
     if lasting {
         return Ok(());
     }
@@ -203,16 +199,4 @@ fn check_lasting(session: &mut Session) -> Result<(), Code> {
          Enable package caching (apk cache --help) or use --force-non-repository if you know what you are doing.",
     );
     Err(FAILED)
-}
-
-/// Whether there is a cache that keeps packages.
-fn keeps_packages(session: &Session) -> bool {
-    let root = session.root.as_ref();
-    session.globals.cache && root.is_some_and(|root| root.has_dir("etc/apk/cache").unwrap_or(false))
-}
-
-fn is_in_memory(path: &str) -> bool {
-    const TMPFS: FsWord = 0x0102_1994;
-    const RAMFS: FsWord = 0x8584_58f6;
-    statfs(path).is_ok_and(|found| found.f_type == TMPFS || found.f_type == RAMFS)
 }

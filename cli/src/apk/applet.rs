@@ -15,6 +15,8 @@ pub(super) struct Applet {
     pub(super) makes: bool,
     /// Whether it takes the options of what changes a root as well.
     pub(super) commits: bool,
+    /// Whether it takes the lock although it changes nothing.
+    pub(super) locks: bool,
     /// Whether empty operands are left out.
     pub(super) drops_empty: bool,
     /// What it looks at, unless options say otherwise.
@@ -35,6 +37,7 @@ impl Applet {
         queries: false,
         makes: false,
         commits: false,
+        locks: false,
         drops_empty: false,
         parts: Parts::NONE,
         prepare: |_| {},

@@ -2,6 +2,8 @@
 //!
 //! The plan itself is made by [`Inventory::plan`], and carried out by [`super::carry`].
 
+use std::io::Read;
+
 use apk_format::Dialect;
 use apk_format::dependency::name_order;
 use apk_format::glob;
@@ -9,7 +11,7 @@ use composer::changeset::{Changeset, Planned};
 use composer::inventory::{Inventory, PackageId};
 use composer::resolve::{ChangeKind, Operation, RequestOptions, ResolveError};
 
-use super::carry;
+use super::carry::{self, Teller, Told};
 use super::options::{Opt, Said};
 use super::out::Out;
 use super::session::{Code, FAILED, Session};
@@ -40,8 +42,11 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
             Err(_) => return false,
         },
         "initramfs-diskless-boot" => {
+            session.makes_database = true;
+            session.no_commit_hooks = true;
             session.globals.force_broken_world = true;
             session.globals.force_non_repository = true;
+            session.globals.force_overwrite = true;
         }
         _ => {}
     }
@@ -112,7 +117,11 @@ pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
     let old_words = session.out.words == Dialect::Apk2;
     let silent = old_words && session.simulate;
     if !silent && (session.out.verbosity > 1 || session.globals.interactive) {
-        summarize(session, changeset);
+        let summarized = summarize(session, changeset);
+        let asks = summarized && session.globals.interactive && !session.simulate;
+        if asks && !is_confirmed(session) {
+            return FAILED;
+        }
     }
     let total = changeset.effective().count();
     let width = if old_words {
@@ -121,16 +130,31 @@ pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
         total.to_string().len()
     };
     let inventory = &session.inventory;
-    let lines = changeset.effective().enumerate().map(|(at, change)| {
-        let line = line(inventory, change);
-        format!("({:>width$}/{total}) {line}", at + 1)
+    let told = changeset.effective().enumerate().map(|(at, change)| Told {
+        line: format!("({:>width$}/{total}) {}", at + 1, line(inventory, change)),
+        size: size(inventory, change),
+        works: works(inventory, change),
+        reads: !session.simulate && reads(inventory, change),
     });
-    let lines: Vec<String> = lines.collect();
+    let told: Vec<Told> = told.collect();
     if !session.simulate {
-        return carry::carry_out(session, changeset, &lines);
+        return carry::carry_out(session, changeset, &told);
     }
+    let mut teller = Teller {
+        out: &mut session.out,
+        keys_from: "",
+        kept: &[],
+        cache: None,
+        failed: false,
+        told: &told,
+    };
+    teller.start();
+    for number in 0..told.len() {
+        teller.begin(number);
+        teller.end(number);
+    }
+    teller.finish();
     let (inventory, out) = (&session.inventory, &mut session.out);
-    lines.iter().for_each(|line| out.message(line));
     let broken = |change: &&Planned| {
         let old = change.old.and_then(|old| inventory[old].installed.as_ref());
         old.is_some_and(|old| old.flags.broken_files || old.flags.broken_script)
@@ -143,6 +167,40 @@ pub(super) fn tell(session: &mut Session, changeset: &Changeset) -> Code {
         inventory.extent(),
     );
     Code::try_from(errors).unwrap_or(FAILED)
+}
+
+/// Whether somebody agrees; who says nothing does.
+fn is_confirmed(session: &mut Session) -> bool {
+    session.out.ask("Do you want to continue [Y/n]? ");
+    let mut answer = [0];
+    match std::io::stdin().read(&mut answer) {
+        Ok(1) => matches!(answer, [b'y' | b'Y' | b'\n']),
+        _ => true,
+    }
+}
+
+/// How much a change is for the progress bar, in bytes.
+fn size(inventory: &Inventory, change: &Planned) -> u64 {
+    match (change.kind, change.new, change.old) {
+        (ChangeKind::Keep | ChangeKind::Retag, ..) => 0,
+        (_, Some(new), _) => inventory[new].record.size,
+        (_, None, old) => old.map_or(0, |old| inventory[old].record.size / 16),
+    }
+}
+
+/// Whether files come or go.
+fn works(inventory: &Inventory, change: &Planned) -> bool {
+    match change.kind {
+        ChangeKind::Keep | ChangeKind::Retag => false,
+        ChangeKind::Reinstall => change.new.is_some_and(|new| inventory.can_be_had(new)),
+        _ => true,
+    }
+}
+
+/// Whether a package's file is read.
+fn reads(inventory: &Inventory, change: &Planned) -> bool {
+    let has_content = |new| inventory[new].record.installed_size > 0;
+    works(inventory, change) && change.new.is_some_and(has_content)
 }
 
 /// The last line: how many errors; packages and their bytes; directories and files.
@@ -248,7 +306,8 @@ fn whole_size(bytes: u64) -> String {
 
 // --- what is about to happen, by kind -----------------------------------------------------
 
-fn summarize(session: &mut Session, changeset: &Changeset) {
+/// Gives whether there is something to agree to.
+fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
     let newer_words = session.out.words == Dialect::Apk3;
     let details = newer_words && session.out.verbosity >= 2;
     let (inventory, out) = (&session.inventory, &mut session.out);
@@ -291,7 +350,7 @@ fn summarize(session: &mut Session, changeset: &Changeset) {
         && !session.globals.interactive
         && out.verbosity <= 2
     {
-        return;
+        return false;
     }
     let new = of(&[ChangeKind::Install]);
     list(
@@ -306,6 +365,8 @@ fn summarize(session: &mut Session, changeset: &Changeset) {
     let again = of(&[ChangeKind::Reinstall]);
     list(inventory, out, &will("reinstalled"), &again, details);
     sizes(inventory, out, changeset);
+    let listed = [&removed, &lowered, &new, &upgraded, &again];
+    listed.iter().any(|changes| !changes.is_empty())
 }
 
 fn sizes(inventory: &Inventory, out: &mut Out, changeset: &Changeset) {

@@ -1,6 +1,7 @@
 //! `apk extract`: the files of packages into a directory. No script runs, no database is written.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use apk_format::{Entry, EntryKind};
@@ -41,16 +42,28 @@ fn run(session: &mut Session, files: &[String]) -> Code {
     for file in files {
         session.out.line(format_args!("Extracting {file}..."));
         let opened = File::open(file).map_err(ExtractError::Read);
-        let mut teller = Teller {
-            out: &mut session.out,
-        };
-        let done = opened.and_then(|file| destination.extract(file, &keys, trust, &mut teller));
+        let done = opened.and_then(|mut file| {
+            let mut teller = Teller {
+                slashes: !is_v3(&mut file)?,
+                out: &mut session.out,
+            };
+            destination.extract(file, &keys, trust, &mut teller)
+        });
         if let Err(error) = done {
             session.tell_trouble(file, &trouble(&error));
             return FAILED;
         }
     }
     0
+}
+
+/// Whether a file has the form of a v3 package.
+fn is_v3(file: &mut File) -> Result<bool, ExtractError> {
+    let mut magic = Vec::new();
+    let read = file.take(3).read_to_end(&mut magic);
+    read.and_then(|_| file.rewind())
+        .map_err(ExtractError::Read)?;
+    Ok(magic == b"ADB")
 }
 
 /// The accounts of the root, by which owners have numbers.
@@ -82,12 +95,14 @@ fn trouble(error: &ExtractError) -> Trouble {
 /// Tells what is made to those who want to know it.
 struct Teller<'a> {
     out: &'a mut Out,
+    /// Whether directories end with one: v2 packages name them so.
+    slashes: bool,
 }
 
 impl Watch for Teller<'_> {
     fn entry(&mut self, entry: &Entry) {
         if self.out.verbosity >= 3 {
-            let slash = if entry.kind == EntryKind::Dir {
+            let slash = if self.slashes && entry.kind == EntryKind::Dir {
                 "/"
             } else {
                 ""

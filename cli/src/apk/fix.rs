@@ -3,6 +3,7 @@
 use composer::resolve::Operation;
 
 use super::applet::Applet;
+use super::carry;
 use super::changes::{self, matching_names};
 use super::options::Opt;
 use super::session::{Code, Parts, Session};
@@ -36,6 +37,9 @@ fn plan(session: &mut Session, operands: &[String]) -> Result<Code, Code> {
             out.error(format_args!("Package '{name}' not found"));
         })?
     };
+    if session.has("directory-permissions") {
+        carry::fix_directories(session)?;
+    }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let operation = Operation::Fix {
         names: &names,

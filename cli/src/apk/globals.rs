@@ -2,10 +2,13 @@
 //!
 //! | kind | options |
 //! |---|---|
-//! | used | allow-untrusted, arch, cache, cache-dir, force*, interactive, keys-dir, legacy-info, network, preupgrade-depends, purge, quiet, repositories-file, repository, repository-config, root, root-tmpfs, verbose, wait |
+//! | used | allow-untrusted, arch, cache, cache-dir, cache-packages, cache-predownload, force*, interactive, keys-dir, legacy-info, logfile, network, preupgrade-depends, progress, progress-fd, purge, quiet, repositories-file, repository, repository-config, root, root-tmpfs, sync, verbose, wait |
 //! | answered at once | help, print-arch, version |
-//! | true whatever they say, because nothing here runs a script, uses the network, keeps packages in a cache or writes a log | cache-max-age, cache-packages, cache-predownload, check-certificate, logfile, preserve-env, pretty-print, progress, sync, timeout, update-cache |
-//! | refused by name | progress-fd, uvol-manager |
+//! | true whatever they say, because nothing here runs a script or uses the network | cache-max-age, check-certificate, preserve-env, pretty-print, timeout, update-cache |
+//! | refused by name | uvol-manager |
+
+use std::io::IsTerminal;
+use std::path::Path;
 
 use super::options::{Opt, Said};
 
@@ -67,6 +70,8 @@ pub(super) struct Globals {
     pub(super) architectures: Vec<String>,
     pub(super) cache: bool,
     pub(super) cache_dir: Option<String>,
+    /// Whether the usual cache, which is there for indexes, keeps packages too.
+    pub(super) cache_packages: bool,
     /// Everything that `--force` means, also what it means to apk 2.14 alone.
     pub(super) force: bool,
     pub(super) force_binary_stdout: bool,
@@ -77,8 +82,13 @@ pub(super) struct Globals {
     pub(super) interactive: bool,
     pub(super) keys_dir: Option<String>,
     pub(super) legacy_info: bool,
+    pub(super) logfile: bool,
     pub(super) network: bool,
     pub(super) preupgrade_depends: Vec<String>,
+    /// Whether there is a bar, if that was said.
+    pub(super) progress: Option<bool>,
+    /// The number of an open file; 0 is none.
+    pub(super) progress_fd: u32,
     pub(super) purge: bool,
     pub(super) repositories_file: Option<String>,
     pub(super) repositories: Vec<String>,
@@ -87,6 +97,8 @@ pub(super) struct Globals {
     pub(super) root_set: bool,
     /// Whether what is installed lasts no longer than the memory it lies in, if that was said.
     pub(super) root_tmpfs: Option<bool>,
+    /// Whether everything is on the disks in the end, if that was said.
+    pub(super) sync: Option<bool>,
     /// How long somebody else may have the lock, in seconds.
     pub(super) wait: u64,
 }
@@ -98,17 +110,21 @@ impl Default for Globals {
             architectures: Vec::new(),
             cache: true,
             cache_dir: None,
+            cache_packages: false,
             force: false,
             force_binary_stdout: false,
             force_broken_world: false,
             force_missing_repositories: false,
             force_non_repository: false,
             force_overwrite: false,
-            interactive: false,
+            interactive: Path::new("/etc/apk/interactive").exists() && on_terminal(),
             keys_dir: None,
             legacy_info: true,
+            logfile: true,
             network: true,
             preupgrade_depends: Vec::new(),
+            progress: None,
+            progress_fd: 0,
             purge: false,
             repositories_file: None,
             repositories: Vec::new(),
@@ -116,9 +132,28 @@ impl Default for Globals {
             root: "/".to_owned(),
             root_set: false,
             root_tmpfs: None,
+            sync: None,
             wait: 0,
         }
     }
+}
+
+fn on_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// A switch, unless it is left to circumstances.
+fn decided(said: &Said) -> Option<bool> {
+    (*said != Said::Auto).then(|| said.is_yes())
+}
+
+/// A number as apk reads it: the digits that the text begins with.
+fn number(text: &str) -> u64 {
+    let text = text.trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let digits = end.map_or(Some(text), |end| text.get(..end));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// What an option leads to.
@@ -149,6 +184,8 @@ impl Globals {
             "arch" => self.architectures.push(text()),
             "cache" => self.cache = said.is_yes(),
             "cache-dir" => self.cache_dir = Some(text()),
+            "cache-packages" => self.cache_packages = said.is_yes(),
+            "cache-predownload" => self.cache_packages |= said.is_yes(),
             "force" => {
                 self.force = true;
                 self.force_binary_stdout = true;
@@ -161,13 +198,16 @@ impl Globals {
             "force-non-repository" => self.force_non_repository = true,
             "force-overwrite" => self.force_overwrite = true,
             "help" => return Next::Help,
-            "interactive" => self.interactive = said.is_yes(),
+            "interactive" => self.interactive = decided(said).unwrap_or_else(on_terminal),
             "keys-dir" => self.keys_dir = Some(text()),
             "legacy-info" => self.legacy_info = said.is_yes(),
+            "logfile" => self.logfile = said.is_yes(),
             "network" => self.network = said.is_yes(),
             "preupgrade-depends" => self.preupgrade_depends.push(text()),
             "print-arch" => return Next::Arch,
-            "progress-fd" | "uvol-manager" => return Next::Missing,
+            "progress" => self.progress = decided(said),
+            "progress-fd" => self.progress_fd = u32::try_from(number(said.text())).unwrap_or(0),
+            "uvol-manager" => return Next::Missing,
             "purge" => self.purge = said.is_yes(),
             "quiet" => return Next::Quieter,
             "repositories-file" => self.repositories_file = Some(text()),
@@ -177,10 +217,11 @@ impl Globals {
                 self.root = text();
                 self.root_set = true;
             }
-            "root-tmpfs" => self.root_tmpfs = (*said != Said::Auto).then(|| said.is_yes()),
+            "root-tmpfs" => self.root_tmpfs = decided(said),
+            "sync" => self.sync = decided(said),
             "verbose" => return Next::Louder,
             "version" => return Next::Version,
-            "wait" => self.wait = said.text().parse().unwrap_or(0),
+            "wait" => self.wait = number(said.text()),
             _ => {} // the third row of the table above
         }
         Next::Continue

@@ -50,8 +50,13 @@ fn prefix(out: &Out, of: &str) -> String {
 }
 
 fn of_installed(session: &mut Session, name: NameId) {
-    let mut builds: Vec<PackageId> = session.inventory.builds(name).collect();
-    session.inventory.sort(&mut builds);
+    // What provides its own name comes as often as it does, as in apk.
+    let inventory = &session.inventory;
+    let providers = inventory.providers(name).iter().map(|one| one.package);
+    let mut builds: Vec<PackageId> = providers
+        .filter(|package| inventory[*package].name == name)
+        .collect();
+    inventory.sort(&mut builds);
     for package in builds {
         let known = &session.inventory[package];
         let Some(installed) = &known.installed else {

@@ -27,6 +27,7 @@ mod adbsign;
 mod add;
 mod applet;
 mod audit;
+mod cache;
 mod carry;
 mod changes;
 mod config;
@@ -41,6 +42,7 @@ mod globals;
 mod index;
 mod info;
 mod list;
+mod log;
 mod manifest;
 mod mkndx;
 mod mkpkg;
@@ -48,6 +50,7 @@ mod options;
 mod out;
 mod phrases;
 mod policy;
+mod progress;
 mod query;
 mod search;
 mod serialize;
@@ -112,6 +115,7 @@ pub(crate) fn run(asked: Asked) -> ExitCode {
             1
         }
     };
+    session.finish_log();
     let written = session.out.finish();
     match u8::try_from(code) {
         Ok(code) if written => ExitCode::from(code.min(FAILURE)),
@@ -127,6 +131,7 @@ const APPLETS: &[Applet] = &[
     adbsign::APPLET,
     add::APPLET,
     audit::APPLET,
+    cache::APPLET,
     convndx::APPLET,
     del::APPLET,
     dot::APPLET,
@@ -149,7 +154,7 @@ const APPLETS: &[Applet] = &[
 ];
 
 /// The commands of apk-tools 3.0.6 that are not here.
-const MISSING: &[&str] = &["adbgen", "cache", "convdb", "stats"];
+const MISSING: &[&str] = &["adbgen", "convdb", "stats"];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {
     let applet = find_applet(&words);
@@ -196,7 +201,9 @@ fn start(session: &mut Session, words: Vec<String>) -> Code {
 
 /// Opens what the command looks at; under the lock if it will change something.
 fn open(session: &mut Session, applet: &Applet) -> Result<(), Code> {
-    session.writes = applet.commits && !session.simulate;
+    session.writes = (applet.commits || applet.locks) && !session.simulate;
+    let globals = &session.globals;
+    session.out.bar = progress::Bar::new(globals.progress, globals.progress_fd);
     session.open()
 }
 

@@ -8,10 +8,15 @@
 //! | errors | – | stderr, after `ERROR: ` |
 //! | details, hints | 1 | stderr, after `detail: `, `hint: ` ([`trouble`](super::trouble)) |
 //!
+//! Messages, warnings and errors go to the log too, where there is one, and the progress bar is drawn again below them.
+//!
 //! A reader that closes the pipe has seen enough. Any other trouble with stdout is told at the end.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use super::log::Log;
+use super::progress::Bar;
 
 use apk_format::Dialect;
 
@@ -26,6 +31,9 @@ pub(super) struct Out {
     hints: Vec<String>,
     /// How much is said: 0 after `-q`, 1, one more for each `-v`.
     pub(super) verbosity: u32,
+    pub(super) log: Log,
+    pub(super) bar: Bar,
+    terminal: bool,
     /// Whose words are used where those of apk 2.14 are others.
     pub(super) words: Dialect,
 }
@@ -37,6 +45,9 @@ impl Out {
             failed: None,
             hints: Vec::new(),
             verbosity: 1,
+            log: Log::Off,
+            bar: Bar::default(),
+            terminal: io::stdout().is_terminal(),
             words: Dialect::Apk3,
         }
     }
@@ -57,7 +68,40 @@ impl Out {
 
     /// A line of an answer.
     pub(super) fn line(&mut self, line: impl Display) {
-        self.text(format_args!("{line}\n"));
+        match self.log {
+            Log::Off => self.text(format_args!("{line}\n")),
+            _ => {
+                let line = line.to_string();
+                self.text(format_args!("{line}\n"));
+                self.log.line(&line);
+            }
+        }
+        let drawn = self.bar.draw(true);
+        self.show(drawn);
+        if self.terminal {
+            self.flush();
+        }
+    }
+
+    /// Shows what the bar has drawn: the cursor goes back to where it was, and the next message takes its place.
+    pub(super) fn show(&mut self, drawn: Option<String>) {
+        if let Some(drawn) = drawn {
+            self.text(drawn);
+            self.flush();
+            self.text("\x1b8\x1b[0K");
+        }
+    }
+
+    /// Asks on stdout; nothing of it is logged.
+    pub(super) fn ask(&mut self, question: &str) {
+        self.text(question);
+        self.flush();
+    }
+
+    pub(super) fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.stdout.flush().err();
+        }
     }
 
     /// A line that quiet users do not want.
@@ -99,10 +143,12 @@ impl Out {
     }
 
     fn trouble(&mut self, words: impl Display) {
-        if self.failed.is_none() {
-            self.failed = self.stdout.flush().err();
-        }
+        self.flush();
+        let words = words.to_string();
         let _ = writeln!(io::stderr(), "{words}"); // the exit code still tells
+        self.log.line(&words);
+        let drawn = self.bar.draw(true);
+        self.show(drawn);
     }
 
     /// Ends the output; gives whether all of it was written, as far as somebody reads it.

@@ -54,21 +54,21 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
         Ok(found) => found,
         Err(code) => return query::failed(session, code),
     };
-    let mut shown = std::collections::HashSet::new();
+    // As in apk: after -q all answers are one, and who was asked for one package is not asked again for another.
+    let mut asked = std::collections::HashSet::new();
     for package in packages {
         if !session.has("rdepends") {
             print(session, package);
             continue;
         }
         if session.out.verbosity > 0 {
-            shown.clear();
+            asked.clear();
             let title = session.inventory.title(package);
             session.out.line(format_args!("{title} is required by:"));
         }
-        for dependant in session.inventory.dependants(package, false) {
-            if shown.insert(dependant) {
-                print(session, dependant);
-            }
+        let inventory = &session.inventory;
+        for dependant in inventory.dependants_beside(package, false, &mut asked) {
+            print(session, dependant);
         }
     }
     code

@@ -6,7 +6,8 @@ use apk_format::Dialect;
 use apk_format::adb::compression::Compression;
 use apk_format::database::RepositoryLineError;
 use apk_format::{PrivateKey, Trust};
-use composer::install::lock::Lock;
+use composer::cache::PackageCache;
+use composer::install::{self, lock::Lock};
 use composer::inventory::Inventory;
 use composer::inventory::PackageId;
 use composer::inventory::open::{
@@ -15,9 +16,11 @@ use composer::inventory::open::{
 use composer::inventory::search::{Answer, SearchError, Spec};
 use composer::resolve::ResolveError;
 use composer::root::Root;
+use rustix::fs::{FsWord, statfs};
 
 use super::carry;
 use super::globals::Globals;
+use super::log::Log;
 use super::options::Said;
 use super::out::Out;
 use super::phrases;
@@ -105,6 +108,8 @@ pub(super) struct Session {
     pub(super) clean_protected: bool,
     /// The form of a new database.
     pub(super) dialect: Option<Dialect>,
+    /// Whether log and cache of the root are there.
+    is_settled: bool,
     /// Held until the end.
     lock: Option<Lock>,
     /// Whether a root without a database is an empty system.
@@ -133,6 +138,7 @@ impl Session {
             no_commit_hooks: false,
             clean_protected: false,
             dialect: None,
+            is_settled: false,
             lock: None,
             makes_database: false,
             root: None,
@@ -165,22 +171,33 @@ impl Session {
 
     /// Opens the root, and what the command looks at in it.
     pub(super) fn open(&mut self) -> Result<(), Code> {
+        if self.writes && self.makes_database {
+            // What stands in the way shows when the root is opened.
+            let _ = make_root(&self.globals.root);
+        }
         let root = Root::open(Path::new(&self.globals.root)).map_err(|error| {
             let words = phrases::system(&error);
             self.out.error(format_args!("Unable to open root: {words}"));
             FAILED
         })?;
+        let opened = self.open_in(&root);
+        self.root = Some(root);
+        opened
+    }
+
+    fn open_in(&mut self, root: &Root) -> Result<(), Code> {
         if self.writes {
             if self.makes_database {
                 carry::check_user(self)?;
             }
-            self.lock = Some(carry::lock(self, &root)?);
+            self.start_log(root)?;
+            self.lock = Some(carry::lock(self, root)?);
         }
         if self.makes_database && !root.has_dir("lib/apk/db").unwrap_or(false) {
             (self.parts.installed, self.parts.scripts, self.parts.world) = (false, false, false);
         }
         if self.parts.any() {
-            let opened = open::open(&root, &self.opening());
+            let opened = open::open(root, &self.opening());
             match opened {
                 Ok((inventory, warnings)) => {
                     self.inventory = inventory;
@@ -190,8 +207,68 @@ impl Session {
                 Err(error) => return Err(self.refuse(&error)),
             }
         }
-        self.root = Some(root);
         Ok(())
+    }
+
+    /// Begins the log. What apk makes in every root that it opens is made as soon as the form of the root is clear.
+    fn start_log(&mut self, root: &Root) -> Result<(), Code> {
+        if self.globals.logfile {
+            self.out.log = Log::begin(std::env::args_os(), jiff::Timestamp::now());
+        }
+        match install::recorded_dialect(root).or(self.dialect) {
+            Some(dialect) => self.settle(root, dialect),
+            None if self.makes_database => Ok(()),
+            None => self.settle(root, Dialect::Apk3),
+        }
+    }
+
+    /// Opens the log if this dialect has one, and makes the usual cache directory.
+    pub(super) fn settle(&mut self, root: &Root, dialect: Dialect) -> Result<(), Code> {
+        self.is_settled = true;
+        if dialect == Dialect::Apk2 {
+            self.out.log = Log::Off;
+            return Ok(());
+        }
+        self.out.log.open(root).map_err(|error| {
+            let words = phrases::system(&error);
+            self.out.error(format_args!("Unable to open log: {words}"));
+            FAILED
+        })?;
+        let globals = &self.globals;
+        if globals.cache && globals.cache_dir.is_none() && !open::has_cache(root) {
+            // apk goes on without it as well.
+            let _ = install::make_dirs(root, open::USUAL_CACHE);
+        }
+        Ok(())
+    }
+
+    /// Nothing came of a new root: what was said is logged all the same.
+    pub(super) fn finish_log(&mut self) {
+        if let Some(root) = self.root.take().filter(|_| self.writes && !self.is_settled) {
+            let _ = self.settle(&root, Dialect::Apk3); // told already
+        }
+    }
+
+    /// The directory of the cache, whatever it keeps.
+    pub(super) fn cache_dir(&self) -> Option<PackageCache> {
+        let (root, globals) = (self.root.as_ref()?, &self.globals);
+        let dir = match &globals.cache_dir {
+            _ if !globals.cache => return None,
+            Some(dir) => dir.as_str(),
+            None if open::has_cache(root) => open::PACKAGE_CACHE,
+            None => open::USUAL_CACHE,
+        };
+        PackageCache::open(root, dir).ok()
+    }
+
+    /// Whether what is installed lasts no longer than the memory that the root lies in.
+    pub(super) fn is_in_memory(&self) -> bool {
+        const TMPFS: FsWord = 0x0102_1994;
+        let globals = &self.globals;
+        globals.root_tmpfs.unwrap_or_else(|| {
+            let found = statfs(globals.root.as_str());
+            found.is_ok_and(|found| found.f_type == TMPFS)
+        })
     }
 
     /// The keys that are trusted.
@@ -238,6 +315,8 @@ impl Session {
             keys_dir: globals.keys_dir.as_deref(),
             trust: self.trust(),
             network: globals.network,
+            cache_packages: (self.parts.installed || self.makes_database)
+                .then_some(globals.cache_packages),
             cache: globals
                 .cache
                 .then(|| globals.cache_dir.as_deref().map_or(Cache::Usual, Cache::At)),
@@ -393,6 +472,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Makes the directory of a new root.
+fn make_root(path: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().mode(0o755).create(path)
 }
 
 /// What apk says of a line that names no repository; it is silent about incomplete ones.

@@ -8,6 +8,7 @@ use super::session::{Code, Parts, Session};
 
 pub(super) const APPLET: Applet = Applet {
     name: "update",
+    locks: true,
     parts: Parts::ALL,
     run,
     ..Applet::NONE

@@ -141,6 +141,7 @@ impl WhyArgs {
             trust: apk_format::Trust::AllowUntrusted,
             network: true,
             cache: Some(open::Cache::Usual),
+            cache_packages: None,
         };
         let (inventory, _) = open::open(&root, &opening).within(format_args!("root {shown}"))?;
         let universe = inventory.universe();

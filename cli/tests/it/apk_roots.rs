@@ -221,8 +221,8 @@ fn an_ordinary_user_commits_what_root_would() {
             Answer::of(command).success()
         };
         run(format!(
-            "apk --root {user} --arch x86_64 -X demo/repo --keys-dir {}/demo/keys --no-cache --dialect 3.0 \
-             add --initdb --no-scripts {more} demo-base demo-tool demo-git",
+            "apk --root {user} --arch x86_64 -X demo/repo --keys-dir {}/demo/keys --no-cache --logfile=no \
+             --dialect 3.0 add --initdb --no-scripts {more} demo-base demo-tool demo-git",
             place.display()
         ));
         run(format!("init --repo {user}.repo --mode archive"));

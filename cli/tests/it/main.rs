@@ -18,6 +18,7 @@ mod apk_packing;
 mod apk_race;
 mod apk_roots;
 mod apk_seen;
+mod apk_sessions;
 mod apk_sets;
 mod apk_trouble;
 mod apk_v3;

@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use apk_format::Dialect;
 use rustix::fs::FileType;
 
-use super::{Event, Owners, Run};
+use super::disk::Disk;
+use super::{Database, Event, Owners, Run};
 use crate::directories::{Access, claims};
+use crate::root::Root;
 
 /// Directories that packages brought or lost in this run.
 #[derive(Debug, Default)]
@@ -103,12 +106,8 @@ impl Run<'_> {
         self.disk.make_dir(path, access, owned)
     }
 
-    /// An ordinary user must be able to write to the directories that he makes.
     fn on_disk(&self, access: Access) -> Access {
-        match self.options.owners {
-            Owners::Package => access,
-            Owners::Caller => (access.0, access.1, access.2 | 0o300),
-        }
+        on_disk(self.options.owners, access)
     }
 
     /// Gives every touched directory what its packages say now.
@@ -130,6 +129,62 @@ impl Run<'_> {
                 }
             }
         }
+    }
+}
+
+/// What became of the directories of a root.
+#[derive(Debug, Default)]
+pub struct Fixed {
+    /// Those that had another owner or mode.
+    pub fixed: Vec<String>,
+    /// Those that could not be set right, and why.
+    pub failed: Vec<(String, io::Error)>,
+}
+
+/// Gives every directory of the packages the owner and the mode that they say, and makes those that are missing. With
+/// `simulate` it only tells. What is no directory, or a link to one, is left alone.
+pub fn fix_directories(
+    root: &Root,
+    database: &Database,
+    (dialect, owners): (Dialect, Owners),
+    simulate: bool,
+) -> Fixed {
+    let mut disk = Disk::new(root);
+    let mut done = Fixed::default();
+    let owned = owners == Owners::Package;
+    for (path, access) in claims(dialect, database.installed.packages.iter(), |_| true) {
+        let access = on_disk(owners, access);
+        let found = match disk.stat(&path) {
+            _ if path.is_empty() => continue,
+            Ok(None) if simulate => continue,
+            Ok(None) => {
+                if let Err(error) = disk.make_dir(&path, access, owned) {
+                    done.failed.push((path, error));
+                }
+                continue;
+            }
+            Ok(Some(stat)) => stat,
+            Err(_) => continue,
+        };
+        let is_dir = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        let right = found.st_mode & 0o7777 == access.2 & 0o7777
+            && (!owned || (found.st_uid, found.st_gid) == (access.0, access.1));
+        if !is_dir || right {
+            continue;
+        }
+        if !simulate && let Err(error) = disk.set_access(&path, access, owned) {
+            done.failed.push((path.clone(), error));
+        }
+        done.fixed.push(path);
+    }
+    done
+}
+
+/// An ordinary user must be able to write to the directories that he makes.
+fn on_disk(owners: Owners, access: Access) -> Access {
+    match owners {
+        Owners::Package => access,
+        Owners::Caller => (access.0, access.1, access.2 | 0o300),
     }
 }
 

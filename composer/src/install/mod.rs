@@ -46,22 +46,28 @@ mod packages;
 mod place;
 pub mod record;
 mod remove;
+mod scripts;
 mod stage;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use apk_format::database::ProtectedPaths;
-use apk_format::{Dependency, Dialect, Package, Record, ScriptKind};
+use apk_format::{Dependency, Dialect, Record};
+use rustix::fs::{Mode, OFlags};
 
 use crate::accounts::{Accounts, Lookup};
 use crate::layer::title;
 use crate::root::Root;
 
-pub use record::{Database, RecordError};
+pub use dirs::{Fixed, fix_directories};
+pub use record::{Database, RecordError, recorded_dialect};
+pub use scripts::{UnreadableError, scripts_of};
 pub use stage::StageError;
 
 use area::Area;
@@ -97,6 +103,8 @@ pub struct Install {
     pub record: Record,
     /// Its file, which is not opened if the package says that it has no content.
     pub file: PathBuf,
+    /// The directory from which the file's name counts, if that is not the usual one: a cache.
+    pub within: Option<Arc<OwnedFd>>,
     /// The repository tag under which it was chosen, without `@`.
     pub tag: Option<String>,
 }
@@ -350,7 +358,7 @@ impl Run<'_> {
                     let dir = self.area.package(number).map_err(InstallError::Area)?;
                     let (send, receive) = sync_channel(1);
                     scope.spawn(move |_| {
-                        let staged = open(&install.file).and_then(|archive| {
+                        let staged = open(install).and_then(|archive| {
                             stager.stage(&install.record.identity, archive, dir)
                         });
                         let _ = send.send(staged); // nobody waits any more if the plan was given up
@@ -419,14 +427,35 @@ impl Run<'_> {
 /// Bytes read from a package at once.
 const BUFFER: usize = 128 << 10;
 
-fn open(path: &Path) -> Result<BufReader<File>, StageError> {
-    match File::open(path) {
+fn open(install: &Install) -> Result<BufReader<File>, StageError> {
+    let opened = match &install.within {
+        None => File::open(&install.file),
+        Some(dir) => {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(dir, &install.file, flags, Mode::empty());
+            fd.map(File::from).map_err(io::Error::from)
+        }
+    };
+    match opened {
         Ok(file) => Ok(BufReader::with_capacity(BUFFER, file)),
         Err(source) => Err(StageError::Open {
-            path: path.to_owned(),
+            path: install.file.clone(),
             source,
         }),
     }
+}
+
+/// Makes a directory of the root, and every one above it that is missing, with mode 755.
+pub fn make_dirs(root: &Root, path: &str) -> io::Result<()> {
+    Disk::new(root).make_dirs(path)
+}
+
+/// Opens a log of the root, and makes it with the directories above it if there is none.
+pub fn open_log(root: &Root, path: &str) -> io::Result<File> {
+    if let Some((dir, _)) = path.rsplit_once('/') {
+        make_dirs(root, dir)?;
+    }
+    root.append(path)
 }
 
 /// The accounts of a root as they are now.
@@ -457,49 +486,4 @@ pub fn protected_paths(root: &Root) -> ProtectedPaths {
         }
     }
     protected
-}
-
-/// The scripts that carrying out a plan would have to run, each with its package, in order; triggers come last.
-pub fn scripts_of(
-    database: &Database,
-    steps: &[Step],
-) -> Result<Vec<(String, ScriptKind)>, StageError> {
-    let mut found = Vec::new();
-    let mut triggered = BTreeSet::new();
-    for step in steps {
-        match step {
-            Step::Retag { .. } => {}
-            Step::Remove { name } => database.scripts_of(name, |package, kind| {
-                if matches!(kind, ScriptKind::PreDeinstall | ScriptKind::PostDeinstall) {
-                    found.push((package, kind));
-                }
-            }),
-            Step::Install(install) if install.record.installed_size == 0 => {}
-            Step::Install(install) => {
-                let upgrade = database.has(&install.record.name);
-                for kind in own_scripts(install)? {
-                    let package = title(&install.record);
-                    match kind {
-                        ScriptKind::PreInstall | ScriptKind::PostInstall if !upgrade => {
-                            found.push((package, kind));
-                        }
-                        ScriptKind::PreUpgrade | ScriptKind::PostUpgrade if upgrade => {
-                            found.push((package, kind));
-                        }
-                        ScriptKind::Trigger => drop(triggered.insert(package)),
-                        _ => {}
-                    }
-                }
-            }
-        }
-    }
-    let triggers = triggered.into_iter();
-    found.extend(triggers.map(|package| (package, ScriptKind::Trigger)));
-    Ok(found)
-}
-
-fn own_scripts(install: &Install) -> Result<Vec<ScriptKind>, StageError> {
-    let package = Package::open(open(&install.file)?)?;
-    package.check_identity(&install.record.identity)?;
-    Ok(package.scripts().iter().map(|script| script.kind).collect())
 }

@@ -74,6 +74,17 @@ pub enum RecordError {
 
 const DIR: &str = "lib/apk/db";
 
+/// The form of a root's database, as its files show it; `None` if there is none yet.
+#[must_use]
+pub fn recorded_dialect(root: &Root) -> Option<Dialect> {
+    // Where there are both, the older form counts, as below.
+    let dialects = [Dialect::Apk2, Dialect::Apk3];
+    dialects.into_iter().find(|dialect| {
+        let path = format!("{DIR}/{}", dialect.scripts_file());
+        root.open_at(&path, OFlags::PATH).is_ok()
+    })
+}
+
 impl Database {
     /// Reads the database; what is missing is empty.
     pub fn read(root: &Root) -> Result<Database, RecordError> {

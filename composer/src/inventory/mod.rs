@@ -14,15 +14,16 @@ pub mod field;
 pub mod open;
 pub mod search;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use apk_format::database::{Flags, ListedRepository};
+use apk_format::database::{DirectoryOrder, Flags, ListedRepository};
 use apk_format::{
     Dependency, Digest, InstalledDir, InstalledPackage, Record, ScriptKind, Version,
     dependency::name_order,
 };
 
+use crate::cache::{PackageCache, file_name};
 use crate::resolve::names::rows_in_visiting_order;
 
 /// The number of a name.
@@ -50,6 +51,9 @@ pub struct Inventory {
     by_identity: HashMap<Vec<u8>, PackageId>,
     tags: Vec<String>,
     order: Vec<NameId>,
+    /// The cache that keeps packages, if there is one.
+    pub cache: Option<PackageCache>,
+    cached: HashSet<PackageId>,
     pub(crate) given: Vec<crate::changeset::Given>,
 }
 
@@ -154,8 +158,13 @@ impl Inventory {
         inventory
     }
 
-    /// Adds an installed package.
-    pub fn add_installed(&mut self, package: InstalledPackage) {
+    /// Adds an installed package. Its directories and files come into the order in which apk 3.0.6 has them once it has
+    /// read them, whoever wrote them.
+    pub fn add_installed(&mut self, mut package: InstalledPackage) {
+        let paths: Vec<String> = package.dirs.iter().map(|dir| dir.path.clone()).collect();
+        let mut order = DirectoryOrder::default();
+        paths.iter().for_each(|path| order.enter(path));
+        package.arrange(order);
         self.note_faults(&package.record);
         let id = self.add(package.record);
         for dependency in &package.replaces {
@@ -243,6 +252,40 @@ impl Inventory {
                 );
             }
         }
+    }
+
+    /// The package that a file in a cache is, by its name and its length in bytes.
+    #[must_use]
+    pub fn named_in_cache(&self, file: &str, length: u64) -> Option<PackageId> {
+        let dashes = file.match_indices('-').map(|(at, _)| at);
+        let names = dashes.filter_map(|at| self.find(file.get(..at)?));
+        let mut builds = names.flat_map(|name| self.builds(name));
+        builds.find(|build| {
+            let record = &self[*build].record;
+            record.size == length && file_name(record).as_deref() == Some(file)
+        })
+    }
+
+    /// Takes note of what the cache has.
+    pub(crate) fn use_cache(&mut self, cache: PackageCache) {
+        for (name, length) in cache.files().unwrap_or_default() {
+            let package = self.named_in_cache(&name, length);
+            self.cached.extend(package);
+        }
+        self.cache = Some(cache);
+    }
+
+    /// Whether the cache has the package.
+    #[must_use]
+    pub fn is_cached(&self, package: PackageId) -> bool {
+        self.cached.contains(&package)
+    }
+
+    /// Packages that only the cache has.
+    pub(crate) fn only_cached(&self) -> impl Iterator<Item = PackageId> {
+        let mut cached: Vec<_> = self.cached.iter().copied().collect();
+        cached.sort_unstable();
+        cached.into_iter().filter(|one| !self.is_available(*one))
     }
 
     pub(crate) fn add(&mut self, record: Record) -> PackageId {
@@ -442,19 +485,25 @@ impl Inventory {
     /// The packages with a dependency, other than a conflict, that this one satisfies; each once.
     #[must_use]
     pub fn dependants(&self, package: PackageId, installed_only: bool) -> Vec<PackageId> {
+        self.dependants_beside(package, installed_only, &mut HashSet::new())
+    }
+
+    /// The same without those in `seen`, to which every package goes that was asked whether it depends on this one.
+    pub fn dependants_beside(
+        &self,
+        package: PackageId,
+        installed_only: bool,
+        seen: &mut HashSet<PackageId>,
+    ) -> Vec<PackageId> {
         let provides = self[package].record.provides.iter();
         let provided = provides.filter_map(|provide| self.find(&provide.name));
         let names = std::iter::once(self[package].name).chain(provided);
         let wanting =
             names.flat_map(|name| self.names.get(name.0).map_or(&[][..], |n| &n.wanted_by));
-        let mut seen = vec![false; self.packages.len()];
         let mut found = Vec::new();
         for provider in wanting.flat_map(|name| self.providers(*name)) {
             let dependant = provider.package;
-            let new = seen
-                .get_mut(dependant.0)
-                .is_some_and(|seen| !std::mem::replace(seen, true));
-            if !new || (installed_only && self[dependant].installed.is_none()) {
+            if (installed_only && self[dependant].installed.is_none()) || !seen.insert(dependant) {
                 continue;
             }
             let mut wants = self[dependant].record.depends.iter();

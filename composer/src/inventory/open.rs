@@ -17,11 +17,12 @@ use std::path::PathBuf;
 
 use apk_format::database::{ListedRepository, RepositoryLineError, RepositoryReader};
 use apk_format::{
-    Digest, Index, IndexError, InstalledDb, InstalledError, KeyRing, ScriptArchive,
-    ScriptArchiveError, Triggers, TriggersError, Trust, World, WorldError,
+    Index, IndexError, InstalledDb, InstalledError, KeyRing, ScriptArchive, ScriptArchiveError,
+    Triggers, TriggersError, Trust, World, WorldError,
 };
 
 use super::{Inventory, Repository, field, local_path};
+use crate::cache::{PackageCache, index_name};
 use crate::root::Root;
 
 /// What to open, and how.
@@ -43,6 +44,8 @@ pub struct Opening<'a> {
     pub network: bool,
     /// Where indexes of remote repositories are cached, relative to the root; `None` if the cache may not be used.
     pub cache: Option<Cache<'a>>,
+    /// Whether a cache that is there for indexes keeps packages too; `None` if packages of caches do not matter.
+    pub cache_packages: Option<bool>,
 }
 
 /// Which cache is used.
@@ -209,6 +212,12 @@ pub fn open(root: &Root, opening: &Opening<'_>) -> Result<(Inventory, Vec<Warnin
         warnings.extend(warning);
     }
     inventory.link();
+    if let (Some(dir), Some(usual)) = (&opener.cache, opening.cache_packages)
+        && (usual || dir != USUAL_CACHE)
+        && let Ok(cache) = PackageCache::open(root, dir)
+    {
+        inventory.use_cache(cache);
+    }
     Ok((inventory, warnings))
 }
 
@@ -278,6 +287,9 @@ fn architectures(root: &Root, opening: &Opening<'_>) -> Result<Vec<String>, Open
 
 fn cache_dir(root: &Root, opening: &Opening<'_>) -> Result<Option<String>, OpenError> {
     let has = |dir: &str| {
+        if dir.starts_with('/') {
+            return Ok(std::path::Path::new(dir).is_dir());
+        }
         root.has_dir(dir).map_err(|source| OpenError::Read {
             path: dir.to_owned(),
             source,
@@ -287,10 +299,21 @@ fn cache_dir(root: &Root, opening: &Opening<'_>) -> Result<Option<String>, OpenE
         None => Ok(None),
         Some(Cache::At(dir)) if has(dir)? => Ok(Some(dir.to_owned())),
         Some(Cache::At(dir)) => Err(OpenError::Cache(dir.to_owned())),
-        Some(Cache::Usual) if has("etc/apk/cache")? => Ok(Some("etc/apk/cache".into())),
-        Some(Cache::Usual) => Ok(Some("var/cache/apk".into())),
+        Some(Cache::Usual) if has(PACKAGE_CACHE)? => Ok(Some(PACKAGE_CACHE.into())),
+        Some(Cache::Usual) => Ok(Some(USUAL_CACHE.into())),
     }
 }
+
+/// Whether a root has a cache that was made to keep packages.
+#[must_use]
+pub fn has_cache(root: &Root) -> bool {
+    root.has_dir(PACKAGE_CACHE).unwrap_or(false)
+}
+
+/// The cache that is there for indexes where no other is.
+pub const USUAL_CACHE: &str = "var/cache/apk";
+/// The cache that keeps packages, where there is one.
+pub const PACKAGE_CACHE: &str = "etc/apk/cache";
 
 /// World and installed packages.
 fn state(
@@ -535,9 +558,10 @@ impl Opener<'_> {
     }
 
     fn read_cached(&self, dir: &str, url: &str) -> Result<Index, RepositoryError> {
-        let hash = Digest::sha256(url.as_bytes()).to_hex();
-        let hash = hash.get(..8).unwrap_or_default();
-        let path = format!("{dir}/APKINDEX.{hash}.tar.gz");
+        let path = format!("{dir}/{}", index_name(url));
+        if dir.starts_with('/') {
+            return self.read(path.into());
+        }
         let bytes = self.root.read(&path).map_err(RepositoryError::Read)?;
         let absent = || RepositoryError::Read(io::Error::from_raw_os_error(2));
         self.index(bytes.ok_or_else(absent)?.as_slice())

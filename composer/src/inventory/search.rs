@@ -392,6 +392,10 @@ impl Inventory {
                     record: &self[given.package].record,
                     file: given.file.is_some(),
                 })
+                .chain(self.only_cached().map(|package| resolve::Given {
+                    record: &self[package].record,
+                    file: false,
+                }))
                 .collect(),
             ..Universe::default()
         }

@@ -106,6 +106,7 @@ impl Site<'_> {
                 Some(Step::Install(Box::new(Install {
                     record: record.clone(),
                     file: acquire::place(record, repository, self.arch).unwrap(),
+                    within: None,
                     tag: None,
                 })))
             }
