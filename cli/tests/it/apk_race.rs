@@ -6,6 +6,7 @@
 //! | directories of packages, of the database, of the configuration, the log and the cache | for a link to a directory outside of the same name, and back |
 //! | the directory where files wait, and those in it | the same |
 //! | files that wait, files of packages, databases, world, lock, log | a link to a file outside takes their place |
+//! | devices of a new root, and files that wait | the moment that they are there |
 //! | names under which a file is written beside another | are there before it, as such links |
 //!
 //! `APK_OSTREE_RACES` says how many sessions there are; one has four runs.
@@ -57,6 +58,15 @@ const DIRS: [&str; 19] = [
 /// In `.apk-ostree.stage` are such, which hold files under numbers.
 const NUMBERS: usize = 12;
 
+/// Made by name and changed by name, so that there is a moment between the two.
+const DEVICES: [&str; 5] = [
+    "dev/null",
+    "dev/zero",
+    "dev/random",
+    "dev/urandom",
+    "dev/console",
+];
+
 const FILES: [&str; 24] = [
     "etc/apk/arch",
     "etc/apk/arch.apk-ostree.new",
@@ -96,7 +106,7 @@ fn make_outside(outside: &Path) {
             fs::write(dir.join(file.to_string()), "canary").unwrap();
         }
     }
-    for file in FILES {
+    for file in FILES.iter().chain(&DEVICES) {
         fs::write(outside.join(file), "canary").unwrap();
     }
 }
@@ -133,8 +143,9 @@ impl Attacker<'_> {
         // A few places in a session, so that the runs get far enough to meet the others.
         let dirs: Vec<&str> = (0..2).map(|_| *self.random.pick(&DIRS)).collect();
         let files: Vec<&str> = (0..2).map(|_| *self.random.pick(&FILES)).collect();
+        let choices = if self.random.chance(25) { 7..10 } else { 0..8 };
         while !done.load(Ordering::Relaxed) {
-            match self.random.below(8) {
+            match choices.start + self.random.below(choices.len()) {
                 0..3 => {
                     let dir = *self.random.pick(&dirs);
                     self.swap_dir(dir);
@@ -148,6 +159,14 @@ impl Attacker<'_> {
                     self.swap_dir(&format!("{STAGE}/{number}"));
                 }
                 5 | 6 => self.replace_waiting(),
+                8 => {
+                    let device = *self.random.pick(&DEVICES);
+                    self.ambush(device, done);
+                }
+                9 => {
+                    let (dir, name) = (self.random.below(4), self.random.below(NUMBERS));
+                    self.ambush(&format!("{STAGE}/{dir}/{name}"), done);
+                }
                 _ => std::thread::sleep(Duration::from_micros(self.random.below(3_000) as u64)),
             }
         }
@@ -179,6 +198,20 @@ impl Attacker<'_> {
             self.swaps += 1;
             std::thread::sleep(Duration::from_micros(self.random.below(400) as u64));
             let _ = exchange();
+        }
+    }
+
+    /// Lies in wait for a file that is about to be made.
+    fn ambush(&mut self, path: &str, done: &AtomicBool) {
+        let (link, place) = (self.link(path), self.root.join(path));
+        for _ in 0..4_000 {
+            if renameat_with(CWD, &link, CWD, &place, RenameFlags::EXCHANGE).is_ok() {
+                self.swaps += 1;
+                return;
+            }
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
         }
     }
 
