@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fixtures::peer;
 use fixtures::seed::Random;
 
-use crate::apk_roots::{killed, listing, ours, shared};
+use crate::apk_roots::{SIGNALS, killed, listing, ours, shared};
 use crate::pair::Answer;
 
 const STEPS: [&str; 3] = [
@@ -146,7 +146,11 @@ fn a_killed_run_over_mounts_is_completed_by_the_next() {
         };
         for (step, (expected, time)) in STEPS.iter().zip(&expected) {
             let moment: Duration = time.mul_f64(random.below(1000) as f64 / 1000.0);
-            broken_off += usize::from(killed(ours(&mounted.root, step), moment));
+            broken_off += usize::from(killed(
+                ours(&mounted.root, step),
+                moment,
+                SIGNALS[round % 3],
+            ));
             let answer = Answer::of(ours(&mounted.root, step));
             assert_eq!(answer.code, Some(0), "{step}: {}", answer.stderr);
             crate::pair::similar(&listing(&mounted.root), expected, step);

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fixtures::peer;
 use fixtures::seed::Random;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::pair::{Answer, apk_ostree};
 
@@ -171,7 +172,8 @@ fn a_killed_run_is_completed_by_the_next() {
         fs::create_dir(&root).unwrap();
         for (step, (expected, time)) in steps.iter().zip(&expected) {
             let moment = time.mul_f64(random.below(1000) as f64 / 1000.0);
-            broken_off += usize::from(killed(ours(&root, step), moment));
+            let signal = SIGNALS[(round + random.below(3)) % 3];
+            broken_off += usize::from(killed(ours(&root, step), moment, signal));
             let answer = Answer::of(ours(&root, step));
             assert_eq!(answer.code, Some(0), "{step}: {}", answer.stderr);
             crate::pair::similar(&listing(&root), expected, step);
@@ -181,15 +183,25 @@ fn a_killed_run_is_completed_by_the_next() {
     eprintln!("{broken_off} runs were broken off");
 }
 
-/// Whether the command was still running at the moment at which it was killed.
-pub(crate) fn killed(mut command: std::process::Command, moment: Duration) -> bool {
+/// Those that end a run, as they end apk: a shell sees 137, 130 and 143.
+pub(crate) const SIGNALS: [Signal; 3] = [Signal::KILL, Signal::INT, Signal::TERM];
+
+/// Whether the command was still running at the moment at which it was killed, and ended by that.
+pub(crate) fn killed(mut command: std::process::Command, moment: Duration, signal: Signal) -> bool {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = quiet.spawn().unwrap();
     std::thread::sleep(moment);
-    let running = child.try_wait().unwrap().is_none();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    running
+    if child.try_wait().unwrap().is_some() {
+        return false;
+    }
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let ended = child.wait().unwrap();
+    // It may have come to its end by itself just before.
+    assert!(
+        ended.signal() == Some(signal.as_raw()) || ended.code() == Some(0),
+        "{ended}"
+    );
+    ended.signal().is_some()
 }
 
 /// What an ordinary user makes and commits with the owners of the database is what root makes and commits.
