@@ -15,7 +15,7 @@ use crate::apk_seen::Seen;
 use crate::pair::{Answer, apk_ostree};
 
 /// Commands in a session.
-const LENGTH: usize = 8;
+pub(crate) const LENGTH: usize = 8;
 
 /// Where the material of a set is, and a root.
 pub(crate) struct Place<'a> {
@@ -126,7 +126,7 @@ enum Ended {
 }
 
 /// The lines that announce changes.
-fn plan(seen: &Seen) -> Vec<&str> {
+pub(crate) fn plan(seen: &Seen) -> Vec<&str> {
     let lines = seen.said.lines();
     lines.filter(|line| line.starts_with("> (")).collect()
 }

@@ -20,6 +20,7 @@ mod apk_roots;
 mod apk_seen;
 mod apk_sessions;
 mod apk_sets;
+mod apk_sets_recorded;
 mod apk_trouble;
 mod apk_v3;
 mod checkout;
