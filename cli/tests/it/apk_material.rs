@@ -101,7 +101,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 /// A repository made of a real root file system; `None` without the programs for it. A key of its own would give
 /// signatures of other lengths each time, once they are compressed.
-fn repack(shared: &Path, arch: &str, out: &Path) -> Option<PathBuf> {
+pub(crate) fn repack(shared: &Path, arch: &str, out: &Path) -> Option<PathBuf> {
     let repository = out.join(format!("repack-{arch}"));
     let made = Command::new("python3")
         .arg(shared.join("tools/repack-minirootfs.py"))

@@ -17,6 +17,7 @@ mod apk_options;
 mod apk_packing;
 mod apk_race;
 mod apk_roots;
+mod apk_roots_committed;
 mod apk_seen;
 mod apk_sessions;
 mod apk_sets;
