@@ -159,7 +159,7 @@ fn repository(dir: &Path) {
             .builddate(1_700_000_000)
     };
     let noise: Vec<u8> = (0..300_000_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|at| u8::try_from((at.wrapping_mul(2_654_435_761) >> 13) & 0xff).unwrap())
         .collect();
     let scripts = |forge: Forge| {
         let all = [

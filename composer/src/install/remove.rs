@@ -41,7 +41,7 @@ impl Run<'_> {
                     continue;
                 }
                 let stays = self.is_fresh(&path, fresh);
-                if !stays && !(protected && self.is_kept(&path, file, digests_of(&package))) {
+                if !(stays || protected && self.is_kept(&path, file, digests_of(&package))) {
                     // That it cannot be removed is no error to apk either: it is nobody's from now on.
                     let _ = self.disk.remove_file(&path);
                 }

@@ -56,7 +56,7 @@ pub fn scripts_of(
                 if install.record.installed_size == 0 {
                     continue;
                 }
-                let own = read(install, |install| Own::read(install))?;
+                let own = read(install, Own::read)?;
                 let upgrade = database.has(name);
                 found.extend(
                     own.wanted(upgrade)

@@ -320,7 +320,7 @@ fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> usize {
     let session = session(seed);
     let mut excused = BTreeSet::new();
     // As if other file systems were mounted in the root.
-    let copies = seed % 4 == 0;
+    let copies = seed.is_multiple_of(4);
     for (number, doing) in session.iter().enumerate() {
         let site = |root: &Path| Site {
             root: root.to_owned(),
