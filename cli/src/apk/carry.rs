@@ -294,13 +294,17 @@ fn tell_hooks(session: &mut Session, hooks: &[String], kind: &str) {
 
 /// Waits until everything is on the disks, as apk does for the running system unless it is told otherwise.
 fn sync(session: &mut Session) {
-    let globals = &session.globals;
-    let usual = || !globals.root_set && geteuid().is_root() && runs_on_host();
-    if globals.sync.unwrap_or_else(usual) {
+    if syncs(session) {
         let note = session.out.bar.note("syncing disks...");
         session.out.show(note);
         rustix::fs::sync();
     }
+}
+
+fn syncs(session: &Session) -> bool {
+    let globals = &session.globals;
+    let usual = || !globals.root_set && geteuid().is_root() && runs_on_host();
+    globals.sync.unwrap_or_else(usual)
 }
 
 /// Whether this is no container: there the second process is another one.
@@ -322,6 +326,7 @@ fn options(session: &Session, root: &Root, database: &Database, steps: &[Step]) 
         force_overwrite: globals.force_overwrite,
         create: session.makes_database,
         copies: false,
+        sync: syncs(session),
         cache: globals.cache && globals.cache_dir.is_none(),
         architectures: (writes_arch || !recorded).then(|| session.inventory.architectures.clone()),
     }

@@ -18,6 +18,12 @@
 //! | between the first file and the database | between both states; the world is the new one, the database the old one. The same command, `add` or `fix` does the rest: files of packages that are not recorded yet are put again |
 //! | while the database is written | complete; the scripts come before the packages that have them |
 //!
+//! That is so when the program is killed. When the power fails, nothing was forced onto the disk unless
+//! [`Options::sync`] asks for it, and a file system that writes names before contents may leave new files empty. With it,
+//! all file systems are synced before the database is written, so that the database never tells of a file that is not
+//! there; whoever calls syncs them once more at the end. apk 3.0 syncs once, at the end, and by itself only the running
+//! system outside of containers (`--sync`); apk 2.14 never does.
+//!
 //! Nothing here prints, and no script is run: scripts and triggers are recorded. [`scripts_of`] tells which ones there
 //! are, before anything is changed.
 //!
@@ -141,6 +147,8 @@ pub struct Options {
     pub create: bool,
     /// There may be a cache of indexes, in `var/cache/apk`.
     pub cache: bool,
+    /// Files are on the disk before the database says that they are there.
+    pub sync: bool,
     /// Files are copied into their directories, as where these lie on other file systems; for tests.
     pub copies: bool,
     /// What `etc/apk/arch` is to say; `None` leaves it alone.
@@ -416,6 +424,9 @@ impl Run<'_> {
         self.disk.forget();
         self.finish_directories();
         self.errors += self.packages.broken();
+        if self.options.sync {
+            rustix::fs::sync();
+        }
         self.write_database(world)?;
         self.area.close().map_err(InstallError::Area)?;
         let mut outcome = self.packages.count();
