@@ -319,7 +319,7 @@ const BUFFER: usize = 256;
 const SIGNATURE_DIGITS: usize = 108;
 
 /// How many bytes of values are read: they are kept in memory.
-const VALUES_LIMIT: u64 = 128 << 20;
+const VALUES_LIMIT: u64 = 64 << 20;
 
 /// What apk reads of a signature.
 const SIGNATURE_LIMIT: u64 = 64 << 10;

@@ -159,7 +159,7 @@ pub enum FileError {
 }
 
 /// How many bytes of values are read: they are kept in memory.
-const VALUES_LIMIT: u64 = 128 << 20;
+const VALUES_LIMIT: u64 = 64 << 20;
 
 /// Far more than any signature.
 const SIGNATURE_LIMIT: u64 = 64 << 10;

@@ -238,11 +238,15 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// For a walk over a payload of this many bytes: eight times as much, and 1 MiB.
+    /// For a walk over a payload of this many bytes: eight times as much, and 1 MiB; at most 64 MiB, which is eight times
+    /// what the largest index of Alpine needs.
     pub fn for_payload(length: usize) -> Budget {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         Budget {
-            left: length.saturating_mul(8).saturating_add(1 << 20),
+            left: length
+                .saturating_mul(8)
+                .saturating_add(1 << 20)
+                .min(64 << 20),
         }
     }
 

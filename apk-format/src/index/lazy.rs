@@ -130,6 +130,9 @@ pub(super) fn find(whole: &Shared) -> Option<Vec<Record>> {
             paragraph.add(line, start, end)?;
         } else if let Some(lines) = paragraph.end()? {
             let lines = Kept::lines(whole.part(text.get(lines)?));
+            if records.len() == record::PACKAGES_LIMIT {
+                return None;
+            }
             records.push(Record(Arc::new(lines)));
         }
         start = end + 1;

@@ -9,6 +9,7 @@ use crate::adb::schema::{DependencyView, InfoView, List, SchemaError};
 use crate::adb::value::Budget;
 use crate::dependency::{Dependency, Op, Provide};
 use crate::digest::Digest;
+use crate::index::record::PACKAGES_LIMIT;
 use crate::index::text::Shared;
 use crate::index::{
     Atom, Atoms, Fields, IndexError, Record, Text, Uninstallable, low_3_bits, low_16_bits,
@@ -18,6 +19,14 @@ use crate::version::Version;
 
 /// All packages, in their order.
 pub(super) fn records(packages: List<'_>, budget: &mut Budget) -> Result<Vec<Record>, IndexError> {
+    if packages.len() > PACKAGES_LIMIT {
+        let text = format!(
+            "{} packages; {PACKAGES_LIMIT} are the most that are read",
+            packages.len()
+        );
+        let field = "packages";
+        return Err(SchemaError::Holds { field, text }.into());
+    }
     let mut records = Vec::with_capacity(packages.len().min(MANY));
     let (mut text, mut listed) = (String::new(), Vec::new());
     for value in packages.values() {

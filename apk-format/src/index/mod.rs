@@ -98,6 +98,7 @@ impl Index {
         let mut fields = Vec::new();
         while paragraphs.read_into(&mut fields)? {
             record::spend_atoms(&fields, &mut left)?;
+            record::spend_record(&fields, records.len())?;
             records.push(Record::from(record::Fields::within(&whole, &fields)?));
         }
         Ok(records)

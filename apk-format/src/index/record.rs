@@ -275,6 +275,23 @@ impl Fields {
 /// each takes about a hundred bytes.
 pub(super) const ATOMS_LIMIT: usize = 4_000_000;
 
+/// How many packages an index may list; each takes up to 700 bytes besides its text. The largest index of Alpine has some
+/// 27,000.
+pub(super) const PACKAGES_LIMIT: usize = 150_000;
+
+/// Whether one more package, that of these lines, is not too many.
+pub(super) fn spend_record(fields: &[Field<'_>], there: usize) -> Result<(), RecordError> {
+    if there < PACKAGES_LIMIT {
+        return Ok(());
+    }
+    Err(RecordError {
+        line: fields.first().map_or(0, |field| field.line),
+        problem: RecordProblem::TooManyPackages {
+            limit: PACKAGES_LIMIT,
+        },
+    })
+}
+
 /// Takes what a paragraph can hold at most of what is left, before anything of it is kept.
 pub(super) fn spend_atoms(fields: &[Field<'_>], left: &mut usize) -> Result<(), RecordError> {
     for field in fields {
@@ -337,6 +354,12 @@ pub enum RecordProblem {
         key: char,
         /// Its value.
         text: String,
+    },
+    /// More packages than an index can list.
+    #[error("it lists more than {limit} packages, which is more than is read")]
+    TooManyPackages {
+        /// How many it may list.
+        limit: usize,
     },
     /// More atoms than any index has.
     #[error("with this line the index has more than the {limit} dependencies and provides allowed")]

@@ -101,7 +101,7 @@ impl Found {
 }
 
 /// How far an index may inflate. The largest of Alpine's is some 8 MiB; it is held in memory as a whole.
-const INDEX_LIMIT: u64 = 128 << 20;
+const INDEX_LIMIT: u64 = 64 << 20;
 
 /// A longer description is ignored by apk 3.
 const DESCRIPTION_LIMIT: u64 = 160;

@@ -54,4 +54,4 @@ pub(super) fn index(values: &[u8]) -> Result<Index, IndexError> {
 }
 
 /// How many bytes of values are read: they are kept in memory. The largest index of Alpine would need some 8 MiB.
-const VALUES_LIMIT: u64 = 128 << 20;
+const VALUES_LIMIT: u64 = 64 << 20;

@@ -140,7 +140,7 @@ fn an_index_of_many_members_inflates_no_further_than_one() {
     else {
         panic!("{error:?}");
     };
-    let text = "it decompresses to more than 134217728 bytes";
+    let text = "it decompresses to more than 67108864 bytes";
     assert_eq!(source.to_string(), text);
 }
 

@@ -462,7 +462,7 @@ fn bombs_end_early() {
     let error = read(&file, &KeyRing::new(), Trust::AllowUntrusted).unwrap_err();
     assert_eq!(
         error,
-        "the ADB file is broken: the block at byte 12 is 1073741812 bytes long; 33554432 are the most that is read"
+        "the ADB file is broken: the block at byte 12 is 1073741812 bytes long; 67108864 are the most that is read"
     );
 }
 
@@ -547,4 +547,48 @@ fn data_that_is_not_the_next_file_is_an_error() {
     assert!(change(0x114, b'y').starts_with("the content of \"a\" hashes to "));
     let none = read(&tiny[..0x108], &KeyRing::new(), Trust::AllowUntrusted).unwrap_err();
     assert_eq!(none, "there is no data block for \"a\"");
+}
+
+/// One package that a list names again and again, in four bytes each.
+#[test]
+fn an_index_that_names_one_package_often_is_refused_before_it_takes_memory() {
+    let words = |list: &[u32]| {
+        list.iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let index = |count: u32| {
+        // The name at 8, the version at 10, the hashes at 12; the package at 36, the list at 52.
+        let mut values = words(&[0, 0xe000_0000 | (56 + 4 * count)]);
+        values.extend(*b"\x01a\x011\x14hhhhhhhhhhhhhhhhhhhh\0\0\0");
+        values.extend(words(&[
+            4,
+            0x8000_0008,
+            0x8000_000a,
+            0x8000_000c,
+            count + 1,
+        ]));
+        values.extend(words(&vec![0xe000_0024; count as usize]));
+        values.extend(words(&[3, 0, 0xd000_0034]));
+        FileWriter::start(
+            Vec::new(),
+            Compression::Default,
+            Schema::INDEX,
+            &values,
+            &[],
+        )
+        .unwrap()
+        .finish()
+        .unwrap()
+    };
+    let read = |count| Index::read(&index(count)[..], &KeyRing::new(), Trust::AllowUntrusted);
+    assert_eq!(read(3).unwrap().records.len(), 3);
+    let error = read(1_000_000).unwrap_err();
+    let error = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        error.ends_with(
+            "the field packages holds 1000000 packages; 150000 are the most that are read"
+        ),
+        "{error}"
+    );
 }

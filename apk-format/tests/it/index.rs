@@ -176,3 +176,16 @@ fn sorting_is_by_name_then_version() {
         .collect();
     assert_eq!(names, ["a-1", "a-2", "B-1", "b-1"]);
 }
+
+#[test]
+fn more_packages_than_anybody_offers_are_refused() {
+    let record = "C:Q1n8275elAD0fjkGLhLTSWUQH7Mvc=\nP:a\nV:1\n\n";
+    let many = record.repeat(150_001);
+    let whole = many.strip_suffix(record).unwrap();
+    assert_eq!(Index::parse_records(whole).unwrap().len(), 150_000);
+    let error = Index::parse_records(&many).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 600001: it lists more than 150000 packages, which is more than is read"
+    );
+}

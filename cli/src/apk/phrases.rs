@@ -75,7 +75,11 @@ pub(super) fn index(error: &IndexError) -> Trouble {
     if let IndexError::Signature(error) = error {
         return signature(error);
     }
-    Trouble::of(index_words(error), error).help(Help::Again)
+    let trouble = Trouble::of(index_words(error), error);
+    match error {
+        IndexError::Archive { .. } | IndexError::Block(_) => trouble.help(Help::Again),
+        _ => trouble,
+    }
 }
 
 fn index_words(error: &IndexError) -> String {

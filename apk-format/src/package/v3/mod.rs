@@ -315,8 +315,8 @@ fn number(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
 
-/// How many bytes of values are read: they are kept in memory. 100,000 files need some 12 MiB.
-const VALUES_LIMIT: u64 = 32 << 20;
+/// How many bytes of values are read: they are kept in memory. A million files need some 36 MiB.
+const VALUES_LIMIT: u64 = 64 << 20;
 
 /// How many bytes all entries of a package may need, their content aside: a million of usual ones. Files of equal
 /// directories can be shared by them, so that a small block can describe very many.
