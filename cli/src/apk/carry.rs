@@ -35,6 +35,10 @@ pub(super) fn lock(session: &mut Session, root: &Root) -> Result<Lock, Code> {
     let words = match taken {
         Ok(lock) if lock.is_held() || session.makes_database => return Ok(lock),
         Ok(_) => "No such file or directory".to_owned(),
+        // apk is woken up by a signal when it has waited long enough, and says that.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && !wait.is_zero() => {
+            "Interrupted system call".to_owned()
+        }
         Err(error) => phrases::system(&error),
     };
     session

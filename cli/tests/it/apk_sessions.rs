@@ -378,6 +378,53 @@ fn the_real_apk_still_says_and_leaves_it() {
     }
 }
 
+/// Somebody else has the lock, and keeps it.
+#[test]
+fn a_lock_is_waited_for_and_given_up_in_the_words_of_apk() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let scratch = fixtures::scratch("locked");
+    let place = scratch.path();
+    fs::create_dir(place.join("root")).unwrap();
+    repository(place);
+    let ask = |program: Command, line: &str| Answer::of(prepare(program, place, line).0);
+    assert_eq!(
+        ask(ours(place), "add --initdb --no-scripts base").code,
+        Some(0)
+    );
+    let lock = fs::File::create(place.join("root/lib/apk/db/lock")).unwrap();
+    lock.lock().unwrap();
+    for (line, waited, words) in [
+        (
+            "add --no-scripts tool",
+            "",
+            "Resource temporarily unavailable",
+        ),
+        (
+            "--wait 1 del --no-scripts base",
+            "Waiting for repository lock\n",
+            "Interrupted system call",
+        ),
+    ] {
+        let mut programs = vec![ours(place)];
+        let apk = peer::apk3().filter(|apk| apk.version() == VERSION);
+        programs.extend(apk.map(|apk| theirs(&apk, place)));
+        for program in programs {
+            let answer = ask(program, line);
+            assert_eq!(
+                (answer.code, answer.stdout.as_str()),
+                (Some(99), ""),
+                "{line}"
+            );
+            let said = format!(
+                "{waited}ERROR: Unable to lock database: {words}\nERROR: Failed to open apk database: {words}\n"
+            );
+            assert_eq!(answer.stderr, said, "{line}");
+        }
+    }
+}
+
 /// What is kept has the time of the package's file; apk means to do that, and loses it.
 #[test]
 fn a_kept_package_keeps_its_time() {
