@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +25,8 @@ pub(crate) struct Place<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) root: PathBuf,
     pub(crate) dialect: Dialect,
+    /// An ordinary user, and our program where he can reach it.
+    pub(crate) user: Option<(u32, PathBuf)>,
 }
 
 impl Place<'_> {
@@ -37,6 +42,9 @@ impl Place<'_> {
         }
         let words = words.replace("DIR", self.dir.to_str().unwrap());
         command.args(words.split(' ')).current_dir(self.dir);
+        if let Some((user, _)) = &self.user {
+            command.uid(*user).gid(*user);
+        }
         let answer = Answer::of(command);
         let places = [(&*self.root, "ROOT"), (self.dir, "DIR")];
         Seen::of(&answer, &self.root, self.dialect, &places)
@@ -44,7 +52,10 @@ impl Place<'_> {
 
     /// Ours.
     pub(crate) fn ours(&self, words: &str, second: bool) -> Seen {
-        let mut command = apk_ostree(Path::new("/"));
+        let mut command = match &self.user {
+            Some((_, program)) => Command::new(program),
+            None => apk_ostree(Path::new("/")),
+        };
         command.arg("apk");
         let said = match self.dialect {
             Dialect::Apk2 => "--dialect 2.14",
@@ -82,9 +93,15 @@ impl Excused {
             let Some((uid, gid, mode)) = decided.get(columns[0]) else {
                 continue;
             };
-            let mode = format!("{:o}", mode & 0o1777);
-            let decided = [mode, uid.to_string(), gid.to_string()];
-            if columns[1] == "d" && columns[2..5] == decided {
+            let owned = [uid.to_string(), gid.to_string()];
+            let nobodys = [NOBODY.to_string(), NOBODY.to_string()];
+            let mode = match columns[3..5] == nobodys {
+                true => mode | 0o300, // that of an ordinary user
+                false => *mode,
+            };
+            let decided = columns[2] == format!("{:o}", mode & 0o1777);
+            let owned = columns[3..5] == owned || columns[3..5] == nobodys;
+            if columns[1] == "d" && decided && owned {
                 self.0.insert(columns[0].to_owned());
             }
         }
@@ -131,8 +148,22 @@ pub(crate) fn plan(seen: &Seen) -> Vec<&str> {
     lines.filter(|line| line.starts_with("> (")).collect()
 }
 
+/// Who does what with the two roots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Ours and the real apk, as root.
+    Apart,
+    /// The same, but every other command in the root of ours is the real apk's.
+    ByTurns,
+    /// Ours and the real apk, as an ordinary user, and nobody edits anything.
+    Usermode,
+}
+
+/// An ordinary user.
+const NOBODY: u32 = 65534;
+
 /// One set with one apk.
-fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> Ended {
+fn one_set(seed: u64, apk: &Peer, dialect: Dialect, how: How) -> Ended {
     let scratch = fixtures::scratch("apk-sets");
     let dir = scratch.path();
     sets::write(seed, dir).unwrap();
@@ -140,23 +171,37 @@ fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> Ended {
         dir,
         root: dir.join(name),
         dialect,
+        user: (how == How::Usermode).then(|| (NOBODY, dir.join("program"))),
     };
     let (ours, theirs) = (place("ours"), place("theirs"));
     for place in [&ours, &theirs] {
         fs::create_dir(&place.root).unwrap();
+        if let Some((user, program)) = &place.user {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+            chown(&place.root, Some(*user), Some(*user)).unwrap();
+            fs::copy(env!("CARGO_BIN_EXE_apk-ostree"), program).unwrap();
+        }
     }
     let mut excused = Excused::default();
     let mut commands = 0;
     for step in sets::session(seed, LENGTH) {
         match step {
+            Step::Edit(_) if how == How::Usermode => {}
             Step::Edit(seed) => {
                 for place in [&ours, &theirs] {
                     sets::edit(seed, &place.root).unwrap();
                 }
             }
             Step::Run(words, second) => {
+                let words = match how {
+                    How::Usermode => words.replace("--initdb", "--initdb --usermode"),
+                    _ => words,
+                };
                 let real = theirs.run(apk.command(), &words, second);
-                let seen = ours.ours(&words, second);
+                let seen = match how {
+                    How::ByTurns if commands % 2 == 1 => ours.run(apk.command(), &words, second),
+                    _ => ours.ours(&words, second),
+                };
                 if dialect == Dialect::Apk2 && plan(&seen) != plan(&real) {
                     return Ended::OtherChoice(commands);
                 }
@@ -174,7 +219,7 @@ fn one_set(seed: u64, apk: &Peer, dialect: Dialect) -> Ended {
 }
 
 /// `APK_OSTREE_ROUNDS` says over how many sets, `FIRST-LAST` over which.
-fn rounds(usual: u64) -> std::ops::RangeInclusive<u64> {
+fn rounds(usual: u64) -> RangeInclusive<u64> {
     let said = std::env::var("APK_OSTREE_ROUNDS").unwrap_or_default();
     match said.split_once('-') {
         Some((first, last)) => first.parse().unwrap()..=last.parse().unwrap(),
@@ -184,15 +229,35 @@ fn rounds(usual: u64) -> std::ops::RangeInclusive<u64> {
 
 #[test]
 fn sessions_over_generated_sets_come_out_as_with_apk() {
+    compare_sets(How::Apart, &apks(), rounds(4));
+}
+
+#[test]
+fn sessions_by_turns_come_out_as_with_apk_alone() {
+    compare_sets(How::ByTurns, &apks(), rounds(2));
+}
+
+/// apk 2.14 knows no such root.
+#[test]
+fn sessions_of_an_ordinary_user_come_out_as_with_apk() {
+    let apks: Vec<(Peer, Dialect)> = apks();
+    let three = apks.iter().filter(|(_, dialect)| *dialect == Dialect::Apk3);
+    compare_sets(
+        How::Usermode,
+        &three.cloned().collect::<Vec<_>>(),
+        rounds(3),
+    );
+}
+
+fn compare_sets(how: How, apks: &[(Peer, Dialect)], rounds: RangeInclusive<u64>) {
     if !fixtures::record::is_possible() {
         return;
     }
     let mut differing = Vec::new();
     let (mut commands, mut others) = (0, 0);
-    let rounds = rounds(4);
-    for (apk, dialect) in apks() {
+    for (apk, dialect) in apks {
         for seed in rounds.clone() {
-            match one_set(seed, &apk, dialect) {
+            match one_set(seed, apk, *dialect, how) {
                 Ended::Same(number) => commands += number,
                 Ended::OtherChoice(number) => {
                     commands += number;

@@ -44,6 +44,7 @@ fn session(seed: u64, dialect: Dialect, mut seen: impl FnMut(&Place<'_>, &str, b
         dir,
         root: dir.join("root"),
         dialect,
+        user: None,
     };
     fs::create_dir(&place.root).unwrap();
     for step in sets::session(seed, LENGTH) {
