@@ -16,6 +16,9 @@
 //! [`changes`] tells what is to be done to a root, [`carry`] does it. What apk has and this has not is refused by name
 //! ([`MISSING`]). A command that is added gets a file here, an entry in [`APPLETS`], and leaves [`MISSING`].
 //!
+//! With `--dialect 2.14`, what changes a root speaks as apk-tools 2.14.10 does where its words are others. Which packages
+//! are chosen is always as in 3.0.6.
+//!
 //! | exit code | |
 //! |---|---|
 //! | 0 | done |

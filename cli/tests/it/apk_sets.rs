@@ -249,6 +249,7 @@ fn sessions_of_an_ordinary_user_come_out_as_with_apk() {
     );
 }
 
+#[allow(clippy::print_stderr)]
 fn compare_sets(how: How, apks: &[(Peer, Dialect)], rounds: RangeInclusive<u64>) {
     if !fixtures::record::is_possible() {
         return;

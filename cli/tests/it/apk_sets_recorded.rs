@@ -129,6 +129,7 @@ fn sorted(mut seen: Seen) -> Seen {
     seen
 }
 
+#[allow(clippy::print_stderr)]
 fn compare_with_recorded(dialect: Dialect) {
     if !fixtures::record::is_possible() {
         return;
