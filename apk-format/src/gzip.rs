@@ -6,13 +6,15 @@
 //! compressed bytes used so far, and starts the next member when told to. The checksum in each trailer is
 //! verified.
 
+mod frame;
+
 use std::io::{self, Read};
 
-use flate2::{Decompress, FlushDecompress, Status};
 use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha512};
 
 use crate::signature::Algorithm;
+use frame::Frame;
 
 /// Reads the members of a gzip file; [`Read`] gives the content of the current one.
 pub(crate) struct Members<R> {
@@ -21,7 +23,7 @@ pub(crate) struct Members<R> {
     start: usize,
     end: usize,
     offset: u64,
-    inflate: Option<Decompress>,
+    inflate: Option<Frame>,
     hashes: Hashes,
     allowance: u64,
     limit: u64,
@@ -57,7 +59,7 @@ impl<R: Read> Members<R> {
 
     /// Starts the next member, but goes on with the hashes and the limit of the one before.
     fn continue_member(&mut self) {
-        self.inflate = Some(Decompress::new_gzip(WINDOW_BITS));
+        self.inflate = Some(Frame::new());
     }
 
     /// Lets the current member inflate to `limit` bytes from here on.
@@ -106,12 +108,10 @@ impl<R: Read> Members<R> {
         let Some(inflate) = &mut self.inflate else {
             return Ok((0, 0, true));
         };
-        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(input, output, FlushDecompress::None)?;
-        let used = to_usize(inflate.total_in() - before_in);
-        let made = to_usize(inflate.total_out() - before_out);
+        let done = inflate.step(input, output)?;
+        let (used, made) = (done.used, done.made);
         self.hashes.update(input.get(..used).unwrap_or_default());
-        let stuck = used == 0 && made == 0 && status != Status::StreamEnd;
+        let stuck = used == 0 && made == 0 && !done.ended;
         if stuck && input.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -123,7 +123,7 @@ impl<R: Read> Members<R> {
         }
         self.start += used;
         self.offset += used as u64;
-        Ok((used, made, status == Status::StreamEnd))
+        Ok((used, made, done.ended))
     }
 }
 
@@ -237,9 +237,6 @@ struct TooLarge {
 
 /// One read of the source: large enough to keep system calls few, small beside a package.
 const BUFFER: usize = 64 * 1024;
-
-/// The largest deflate window, so that every gzip file can be read.
-const WINDOW_BITS: u8 = 15;
 
 fn read_some(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {

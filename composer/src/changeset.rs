@@ -195,13 +195,13 @@ impl Keeper<'_> {
             if !std::mem::take(&mut first) && !self.seen.insert(package) {
                 continue;
             }
-            if condition && !self.all && !self.world.contains(&self.inventory[package].name) {
+            if condition && !self.all && !self.world.contains(&self.inventory.name_of(package)) {
                 continue;
             }
             let known = &self.inventory[package];
             let provides = known.record.provides.iter();
             let provided = provides.filter_map(|one| self.inventory.find(&one.name));
-            let names = std::iter::once(known.name).chain(provided);
+            let names = std::iter::once(self.inventory.name_of(package)).chain(provided);
             let wanted = names.filter(|name| self.world.contains(name));
             self.keepers.extend(wanted);
             let mut next = Vec::new();

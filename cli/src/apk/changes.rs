@@ -325,7 +325,7 @@ fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
         .iter()
         .copied()
         .filter(|change| {
-            let name = change.new.map(|new| inventory[new].name);
+            let name = change.new.map(|new| inventory.name_of(new));
             newer_words
                 && name.is_some_and(|name| {
                     !inventory.is_offered(name)

@@ -75,7 +75,7 @@ fn sorted(session: &Session, found: &[Found]) -> Vec<(NameId, PackageId)> {
     let inventory = &session.inventory;
     let named = |one: &Found| {
         let package = one.package?;
-        Some((one.name.unwrap_or(inventory[package].name), package))
+        Some((one.name.unwrap_or(inventory.name_of(package)), package))
     };
     let mut seen = std::collections::HashSet::new();
     let matches = found.iter().filter_map(named);

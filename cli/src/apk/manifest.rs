@@ -54,7 +54,7 @@ fn of_installed(session: &mut Session, name: NameId) {
     let inventory = &session.inventory;
     let providers = inventory.providers(name).iter().map(|one| one.package);
     let mut builds: Vec<PackageId> = providers
-        .filter(|package| inventory[*package].name == name)
+        .filter(|package| inventory.name_of(*package) == name)
         .collect();
     inventory.sort(&mut builds);
     for package in builds {

@@ -24,7 +24,8 @@ fn run(session: &mut Session, operands: &[String]) -> Code {
     let mut last = None;
     for package in packages {
         let known = &session.inventory[package];
-        if last.replace(known.name) != Some(known.name) {
+        let name = session.inventory.name_of(package);
+        if last.replace(name) != Some(name) {
             session
                 .out
                 .line(format_args!("{} policy:", known.record.name));

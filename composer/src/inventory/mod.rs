@@ -11,11 +11,13 @@
 //! all lists is that of reading: world, installed packages, repositories.
 
 pub mod field;
+mod names;
 pub mod open;
 pub mod search;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use apk_format::database::{DirectoryOrder, Flags, ListedRepository};
 use apk_format::{
@@ -24,7 +26,7 @@ use apk_format::{
 };
 
 use crate::cache::{PackageCache, file_name};
-use crate::resolve::names::rows_in_visiting_order;
+use names::Names;
 
 /// The number of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,12 +47,13 @@ pub struct Inventory {
     pub repositories: Vec<Repository>,
     /// Whether an index has fields that only a newer apk knows, and whether it has unreadable atoms.
     pub faults: Faults,
-    names: Vec<Name>,
-    numbers: HashMap<String, NameId>,
+    /// Not there until somebody asks for a name.
+    names: OnceLock<Names>,
+    /// How many packages are linked with those that want them.
+    linked: usize,
     packages: Vec<Package>,
-    by_identity: HashMap<Vec<u8>, PackageId>,
+    by_identity: HashMap<Key, PackageId>,
     tags: Vec<String>,
-    order: Vec<NameId>,
     /// The cache that keeps packages, if there is one.
     pub cache: Option<PackageCache>,
     cached: HashSet<PackageId>,
@@ -89,16 +92,6 @@ pub struct Repository {
     pub records: Vec<Record>,
 }
 
-/// A name: of a package, or of something provided or wanted.
-#[derive(Debug, Default)]
-struct Name {
-    text: String,
-    providers: Vec<Provider>,
-    offered: bool,
-    wanted_by: Vec<NameId>,
-    awaited_by: Vec<NameId>,
-}
-
 /// A package, and the version under which it has a name.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -111,8 +104,6 @@ pub struct Provider {
 /// One build of a package.
 #[derive(Debug)]
 pub struct Package {
-    /// Its own name.
-    pub name: NameId,
     /// What is known of it; if it is installed, by the installed database.
     pub record: Record,
     /// What only the installed database knows.
@@ -151,7 +142,6 @@ impl Inventory {
             ..Inventory::default()
         };
         for dependency in &world {
-            inventory.meet(&dependency.name);
             inventory.meet_tag(dependency.tag.as_deref());
         }
         inventory.world = world;
@@ -167,9 +157,6 @@ impl Inventory {
         package.arrange(order);
         self.note_faults(&package.record);
         let id = self.add(package.record);
-        for dependency in &package.replaces {
-            self.meet(&dependency.name);
-        }
         self.meet_tag(package.tag.as_deref());
         if let Some(known) = self.packages.get_mut(id.0) {
             known.installed.get_or_insert(Installed {
@@ -207,22 +194,11 @@ impl Inventory {
                 continue;
             };
             let first = package.repositories.is_empty();
-            if first {
+            if first && package.record.size != record.size {
                 package.record.size = record.size;
             }
             if package.repositories.last() != Some(&number) {
                 package.repositories.push(number);
-            }
-            if first {
-                let mut offered = vec![package.name];
-                let provides = &package.record.provides;
-                let provided = provides.iter().filter_map(|p| self.numbers.get(&p.name));
-                offered.extend(provided.copied());
-                for name in offered {
-                    if let Some(name) = self.names.get_mut(name.0) {
-                        name.offered = true;
-                    }
-                }
             }
         }
         self.repositories.push(repository);
@@ -230,28 +206,12 @@ impl Inventory {
 
     /// Links packages with those that want them. To be called once, after everything was added.
     pub fn link(&mut self) {
-        let texts = self.names.iter().map(|name| name.text.as_str());
-        self.order = rows_in_visiting_order(texts).map(NameId).collect();
-        for at in 0..self.order.len() {
-            let Some(name) = self.order.get(at).copied() else {
-                return;
-            };
-            let (mut wanted, mut awaited) = (Vec::new(), Vec::new());
-            for provider in self.providers(name) {
-                let record = &self[provider.package].record;
-                wanted.extend(record.depends.iter().filter_map(|d| self.find(&d.name)));
-                awaited.extend(record.install_if.iter().filter_map(|d| self.find(&d.name)));
-            }
-            for target in wanted {
-                push_once(self.names.get_mut(target.0).map(|n| &mut n.wanted_by), name);
-            }
-            for target in awaited {
-                push_once(
-                    self.names.get_mut(target.0).map(|n| &mut n.awaited_by),
-                    name,
-                );
-            }
-        }
+        self.linked = self.packages.len();
+        self.names = OnceLock::new();
+    }
+
+    fn met(&self) -> &Names {
+        self.names.get_or_init(|| Names::read(self, self.linked))
     }
 
     /// The package that a file in a cache is, by its name and its length in bytes.
@@ -293,47 +253,12 @@ impl Inventory {
         if let Some(known) = self.by_identity.get(&key(&record.identity)) {
             return *known;
         }
-        let name = self.meet(&record.name);
-        let provided: Vec<_> = {
-            for dependency in &record.depends {
-                self.meet(&dependency.name);
-            }
-            let provides = record.provides.iter();
-            provides
-                .map(|provide| (self.meet(&provide.name), provide.version.clone()))
-                .collect()
-        };
-        for dependency in &record.install_if {
-            self.meet(&dependency.name);
-        }
-        let own = std::iter::once((name, Some(record.version.clone())));
-        for (name, version) in own.chain(provided) {
-            if let Some(name) = self.names.get_mut(name.0) {
-                name.providers.push(Provider {
-                    package: id,
-                    version,
-                });
-            }
-        }
+        self.names = OnceLock::new();
         self.by_identity.insert(key(&record.identity), id);
         self.packages.push(Package {
-            name,
             record,
             installed: None,
             repositories: Vec::new(),
-        });
-        id
-    }
-
-    fn meet(&mut self, text: &str) -> NameId {
-        if let Some(known) = self.numbers.get(text) {
-            return *known;
-        }
-        let id = NameId(self.names.len());
-        self.numbers.insert(text.to_owned(), id);
-        self.names.push(Name {
-            text: text.to_owned(),
-            ..Name::default()
         });
         id
     }
@@ -386,24 +311,30 @@ impl Inventory {
     /// The name with this text.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<NameId> {
-        self.numbers.get(text).copied()
+        self.met().find(text)
     }
 
     /// The text of a name.
     #[must_use]
     pub fn text(&self, name: NameId) -> &str {
-        self.names.get(name.0).map_or("", |name| &name.text)
+        self.met().get(name).map_or("", |name| &name.text)
+    }
+
+    /// The package's own name.
+    #[must_use]
+    pub fn name_of(&self, package: PackageId) -> NameId {
+        self.met().own(package)
     }
 
     /// All names, in the order in which apk visits them.
     pub fn names(&self) -> impl Iterator<Item = NameId> {
-        self.order.iter().copied()
+        self.met().order.iter().copied()
     }
 
     /// All names, in the order in which apk shows them.
     #[must_use]
     pub fn sorted_names(&self) -> Vec<NameId> {
-        let mut names = self.order.clone();
+        let mut names = self.met().order.clone();
         names.sort_by(|a, b| name_order(self.text(*a), self.text(*b)));
         names
     }
@@ -416,13 +347,13 @@ impl Inventory {
     /// Who has a name: packages of that name, and packages that provide it.
     #[must_use]
     pub fn providers(&self, name: NameId) -> &[Provider] {
-        self.names.get(name.0).map_or(&[], |name| &name.providers)
+        self.met().get(name).map_or(&[], |name| &name.providers)
     }
 
     /// The packages of that name.
     pub fn builds(&self, name: NameId) -> impl Iterator<Item = PackageId> {
         let providers = self.providers(name).iter();
-        let own = providers.filter(move |p| self[p.package].name == name);
+        let own = providers.filter(move |p| self.name_of(p.package) == name);
         let mut last = None;
         own.map(|provider| provider.package)
             .filter(move |id| last.replace(*id) != Some(*id))
@@ -431,7 +362,7 @@ impl Inventory {
     /// Whether some repository lists a package that has the name.
     #[must_use]
     pub fn is_offered(&self, name: NameId) -> bool {
-        self.names.get(name.0).is_some_and(|name| name.offered)
+        self.met().get(name).is_some_and(|name| name.offered)
     }
 
     /// The installed package of that name.
@@ -461,7 +392,7 @@ impl Inventory {
     #[must_use]
     pub fn upgradable_from(&self, package: PackageId) -> Option<PackageId> {
         let known = &self[package];
-        let old = self.installed(known.name)?;
+        let old = self.installed(self.name_of(package))?;
         let tag = self[old].installed.as_ref()?.tag.as_deref();
         let allowed = known.repositories.iter().any(|at| self.allows(*at, tag));
         let older = self[old].record.version < known.record.version;
@@ -497,9 +428,8 @@ impl Inventory {
     ) -> Vec<PackageId> {
         let provides = self[package].record.provides.iter();
         let provided = provides.filter_map(|provide| self.find(&provide.name));
-        let names = std::iter::once(self[package].name).chain(provided);
-        let wanting =
-            names.flat_map(|name| self.names.get(name.0).map_or(&[][..], |n| &n.wanted_by));
+        let names = std::iter::once(self.name_of(package)).chain(provided);
+        let wanting = names.flat_map(|name| self.met().get(name).map_or(&[][..], |n| &n.wanted_by));
         let mut found = Vec::new();
         for provider in wanting.flat_map(|name| self.providers(*name)) {
             let dependant = provider.package;
@@ -536,7 +466,7 @@ impl Inventory {
 
     /// The names some provider of which has this package's own name in its auto-installation rule.
     pub fn awaiting_names(&self, package: PackageId) -> impl Iterator<Item = NameId> {
-        let name = self.names.get(self[package].name.0);
+        let name = self.met().get(self.name_of(package));
         name.map_or(&[][..], |name| &name.awaited_by)
             .iter()
             .copied()
@@ -641,17 +571,15 @@ impl std::ops::Index<PackageId> for Inventory {
 }
 
 /// What tells packages apart: the first 20 bytes of their identity, as apk compares them.
-fn key(identity: &Digest) -> Vec<u8> {
-    let bytes = identity.as_bytes();
-    bytes.get(..20).unwrap_or(bytes).to_vec()
+fn key(identity: &Digest) -> Key {
+    identity
+        .as_bytes()
+        .first_chunk()
+        .copied()
+        .unwrap_or([0; 20])
 }
 
-fn push_once(list: Option<&mut Vec<NameId>>, name: NameId) {
-    // Names are linked one after the other, so an equal one can only be the last.
-    if let Some(list) = list.filter(|list| list.last() != Some(&name)) {
-        list.push(name);
-    }
-}
+type Key = [u8; 20];
 
 /// Where a repository on this machine is; `None` if it is on another.
 #[must_use]
