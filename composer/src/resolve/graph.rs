@@ -46,6 +46,9 @@ pub(super) struct Name<'a> {
     pub(super) class: usize,
 }
 
+/// How many records get room before any of them was read.
+const MANY: usize = 1 << 15;
+
 /// The class of names that only one package provides, or none.
 pub(super) const SOLE: usize = usize::MAX;
 
@@ -133,15 +136,18 @@ impl<'a> Graph<'a> {
         universe: &Universe<'a>,
         world: &'a [Dependency],
     ) -> Result<Self, TooManyTags> {
+        // Most indexes have less names, dependencies and provides for each record.
+        let records = universe.repositories.iter().map(|one| one.records.len());
+        let records = records.sum::<usize>().min(MANY);
         let mut graph = Graph {
-            names: Table::new(),
-            packages: Table::new(),
+            names: Table::with_capacity(4 * records),
+            packages: Table::with_capacity(records),
             installed: Vec::new(),
             tags: Tags::default(),
             known_tags: TagSet::EMPTY,
-            numbers: HashMap::new(),
-            edges: Vec::new(),
-            provided: Vec::new(),
+            numbers: HashMap::with_capacity(4 * records),
+            edges: Vec::with_capacity(5 * records),
+            provided: Vec::with_capacity(5 * records),
             malformed: HashMap::new(),
             awaited: Vec::new(),
             shared: Vec::new(),
@@ -150,7 +156,7 @@ impl<'a> Graph<'a> {
         let mut reader = Reader {
             graph: &mut graph,
             universe,
-            by_identity: HashMap::new(),
+            by_identity: HashMap::with_capacity(records),
         };
         reader.world(world)?;
         reader.installed()?;

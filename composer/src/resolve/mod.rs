@@ -121,18 +121,20 @@ impl<'a> Problem<'a> {
         };
         let graph = &mut self.graph;
         let mut plan = Plan::make(graph, &request)?;
+        let mut steps = 0;
         loop {
             let mut solver = Solver::new(graph, &plan);
             solver.solve(&plan);
             let changes = ChangeList::make(&mut solver, &plan);
-            if solver.work > solver.limit {
+            steps += solver.work;
+            if steps > solver.limit {
                 return Err(ResolveError::TooMuchWork {
                     limit: solver.limit,
                 });
             }
             if solver.errors == 0 {
                 return Ok(Solution {
-                    steps: solver.work,
+                    steps,
                     changes: changes.into_public(&solver),
                     world: plan.into_world(),
                 });

@@ -12,7 +12,7 @@
 //! | fix | reinstall or upgrade, handed on if asked | none |
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use apk_format::{Constraint, Dependency, dependency::name_order};
 
@@ -236,6 +236,10 @@ impl<'a> Plan<'a> {
             Preference::Upgrade => Wishes::UPGRADE,
             Preference::Latest => Wishes::LATEST,
         };
+        let mut places: HashMap<NameId, usize> = HashMap::new();
+        for (place, old) in self.world.iter().enumerate() {
+            places.entry(old.name).or_insert(place);
+        }
         for dependency in wanted {
             let entry = WorldEntry::new(graph, dependency)?;
             self.named.push(NamedWish {
@@ -243,7 +247,9 @@ impl<'a> Plan<'a> {
                 own: wishes,
                 inheritable: wishes,
             });
-            match self.world.iter_mut().find(|old| old.name == entry.name) {
+            let new = self.world.len();
+            let place = *places.entry(entry.name).or_insert(new);
+            match self.world.get_mut(place) {
                 Some(old) => *old = entry,
                 None => self.world.push(entry),
             }
@@ -384,15 +390,22 @@ fn upgrade_wishes(only: &[&str], available: bool, latest: bool) -> Wishes {
 struct Deletion<'p, 'g, 'a> {
     plan: &'p mut Plan<'a>,
     graph: &'g Graph<'a>,
+    /// Where each name is in the world, the first place last; what was deleted is no more in here.
+    places: HashMap<NameId, Vec<usize>>,
     /// Whoever was looked at once is not looked at again, whatever else is deleted: apk's way.
     examined: HashSet<PackageId>,
 }
 
 impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
     fn new(plan: &'p mut Plan<'a>, graph: &'g Graph<'a>) -> Self {
+        let mut places: HashMap<NameId, Vec<usize>> = HashMap::new();
+        for (place, entry) in plan.world.iter().enumerate().rev() {
+            places.entry(entry.name).or_default().push(place);
+        }
         Deletion {
             plan,
             graph,
+            places,
             examined: HashSet::new(),
         }
     }
@@ -409,6 +422,11 @@ impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
                 None => self.forget(name),
             }
         }
+        let left: HashSet<usize> = self.places.values().flatten().copied().collect();
+        let mut place = 0..;
+        self.plan
+            .world
+            .retain(|_| place.next().is_some_and(|place| left.contains(&place)));
         Ok(())
     }
 
@@ -467,8 +485,8 @@ impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
     }
 
     fn forget(&mut self, name: NameId) {
-        if let Some(place) = self.plan.world.iter().position(|entry| entry.name == name) {
-            self.plan.world.swap_remove(place);
+        if let Some(places) = self.places.get_mut(&name) {
+            places.pop();
         }
     }
 }

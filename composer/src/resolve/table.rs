@@ -51,9 +51,10 @@ pub(super) struct Table<K, V> {
 }
 
 impl<K: Key, V> Table<K, V> {
-    pub(super) fn new() -> Self {
+    /// Has room for so many rows.
+    pub(super) fn with_capacity(rows: usize) -> Self {
         Table {
-            rows: Vec::new(),
+            rows: Vec::with_capacity(rows),
             key: PhantomData,
         }
     }
