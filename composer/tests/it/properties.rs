@@ -402,6 +402,64 @@ fn strange_indexes_take_steps_in_proportion_to_their_size() {
     }
 }
 
+/// An index of 100,000 packages takes no more than 40 steps for each, whatever it looks like.
+#[test]
+fn huge_strange_indexes_take_steps_in_proportion_too() {
+    const SIZE: usize = 100_000;
+    for (what, make) in SHAPES {
+        let taken = steps(&make(SIZE), "a0");
+        assert!(taken < 40 * SIZE as u64, "{what}: {taken} steps");
+    }
+}
+
+/// 100,000 entries of a world, as many operands: each is looked up once.
+#[test]
+fn huge_worlds_take_steps_in_proportion_to_their_size() {
+    const SIZE: usize = 100_000;
+    let names: Vec<String> = (0..SIZE).map(|at| format!("p{at}")).collect();
+    let records: Vec<Record> = names
+        .iter()
+        .map(|name| package(&format!("{name}-1")))
+        .collect();
+    let universe = Universe {
+        repositories: vec![Repository {
+            records: &records,
+            ..Repository::default()
+        }],
+        ..Universe::default()
+    };
+    let world: Vec<Dependency> = names.iter().map(|name| Dependency::any(name)).collect();
+    let operands: Vec<&str> = names.iter().skip(1).map(String::as_str).collect();
+    for (operation, left) in [
+        (
+            Operation::Add {
+                wanted: &world,
+                preference: Preference::Installed,
+            },
+            SIZE,
+        ),
+        (
+            Operation::Delete {
+                names: &operands,
+                with_dependants: false,
+            },
+            1,
+        ),
+    ] {
+        let mut problem = Problem::new(&universe, &world).unwrap();
+        let solution = problem
+            .resolve(operation, RequestOptions::default())
+            .unwrap();
+        assert_eq!(solution.changes.len(), left);
+        assert_eq!(solution.world.len(), left);
+        assert!(
+            solution.steps < 40 * SIZE as u64,
+            "{} steps",
+            solution.steps
+        );
+    }
+}
+
 /// Where apk would be busy for hours, there is an end.
 #[test]
 fn there_is_an_end_to_it() {
