@@ -170,7 +170,7 @@ impl Fields {
         }
         line('S', &self.size);
         line('I', &self.installed_size);
-        line('T', &self.description);
+        line('T', &self.description.replace('\n', " "));
         line('U', &self.url);
         line('L', &self.license);
         for (key, value) in [('o', &self.origin), ('m', &self.maintainer)] {

@@ -323,7 +323,7 @@ fn entries_are_sorted_and_come_once() {
 
 #[test]
 fn texts_cannot_break_out_of_their_lines() {
-    for slot in [0, 1, 3, 4, 5, 6, 7, 8] {
+    for slot in [0, 1, 4, 5, 6, 7, 8] {
         let bytes = file(Schema::PACKAGE, Compression::None, |w| {
             let (name, version, bad) = (w.blob(b"p"), w.blob(b"1"), w.blob(b"x\nF:etc"));
             let mut slots = [Value::NULL; 21];

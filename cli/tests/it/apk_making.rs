@@ -176,6 +176,67 @@ fn keys_are_made_once_and_sign_what_both_tools_trust() {
     }
 }
 
+/// A v3 package may have a description of several lines. apk 3.0.6 writes them into the installed database as they are, and
+/// cannot read it any more.
+#[test]
+fn a_description_may_have_several_lines() {
+    let dir = fixtures::scratch("making-lines");
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("repo/x86_64")).unwrap();
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let described = |name: &str| {
+        let mut words = words("mkpkg -I version:1 -I arch:x86_64 -c none -I name:lines");
+        words.extend(["-I", "description:one\nF:two\nthree", "-o", name].map(str::to_owned));
+        words
+    };
+    let made = "repo/x86_64/lines-1.apk";
+    assert_eq!(our_apk(dir, &described(made)).code, Some(0));
+    let questions = [
+        "--allow-untrusted verify repo/x86_64/lines-1.apk",
+        "adbdump repo/x86_64/lines-1.apk",
+        "mkndx --allow-untrusted -c none -o repo/x86_64/Packages.adb repo/x86_64/lines-1.apk",
+        "adbdump repo/x86_64/Packages.adb",
+        "-p root --arch x86_64 --allow-untrusted -X repo/x86_64/Packages.adb search -d two",
+        "-p root --arch x86_64 --allow-untrusted -X repo/x86_64/Packages.adb query --fields all lines",
+        "-p root --arch x86_64 --allow-untrusted -X repo/x86_64/Packages.adb info -d lines",
+    ];
+    for sub in ["root/etc/apk", "root/lib/apk/db"] {
+        fs::create_dir_all(dir.join(sub)).unwrap();
+    }
+    for file in [
+        "etc/apk/world",
+        "lib/apk/db/installed",
+        "lib/apk/db/triggers",
+    ] {
+        fs::write(dir.join("root").join(file), "").unwrap();
+    }
+    let said = questions.map(|line| our_apk(dir, &words(line)));
+    assert!(said.iter().all(|answer| answer.code == Some(0)), "{said:?}");
+    assert!(said[5].stdout.contains("F:two"), "{said:?}");
+    if let Some(apk) = peer::apk3() {
+        apk.run_in(dir, described("theirs.apk")).success();
+        assert_eq!(
+            fs::read(dir.join("theirs.apk")).unwrap(),
+            fs::read(dir.join(made)).unwrap()
+        );
+        for (line, ours) in questions.iter().zip(&said) {
+            let mut command = apk.command();
+            command.current_dir(dir).args(words(line));
+            command.env("APK_CONFIG", "/dev/null");
+            assert_eq!(Answer::of(command), *ours, "{line}");
+        }
+    }
+    let add = "-p root --arch x86_64 --allow-untrusted --usermode --no-network --force-non-repository add repo/x86_64/lines-1.apk";
+    let add = match rustix::process::geteuid().is_root() {
+        true => add.replace(" --usermode", ""),
+        false => add.to_owned(),
+    };
+    let added = ours(dir, &add);
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    let database = fs::read_to_string(dir.join("root/lib/apk/db/installed")).unwrap();
+    assert!(database.contains("\nT:one F:two three\n"), "{database}");
+}
+
 /// Keys of every kind, made here and by OpenSSL's like, sign v3 files that the real apk trusts.
 #[test]
 fn ec_keys_sign_what_apk_trusts() {

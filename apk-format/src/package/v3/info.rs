@@ -1,7 +1,8 @@
 //! What a v3 package, or an index of it, says of the package.
 //!
-//! Texts that stand on one line elsewhere (names, versions, descriptions, …) must not hold line breaks or zeros here,
-//! though the format would allow it: they are written into databases that are made of lines.
+//! Texts that stand on one line elsewhere (names, versions, licenses, …) must not hold line breaks or zeros here,
+//! though the format would allow it: they are written into databases that are made of lines. Descriptions may have
+//! several lines; databases get spaces between them.
 
 use crate::adb::schema::{
     DependencyView, InfoView, List, PackageView, SchemaError, ScriptsView, matches,
@@ -94,14 +95,15 @@ fn script(view: ScriptsView<'_>, kind: ScriptKind) -> Result<&[u8], SchemaError>
     }
 }
 
-/// A text that stands on one line elsewhere.
+/// A text that stands on one line elsewhere, or the description.
 pub(crate) fn line<'a>(
     text: &'a str,
     field: &'static str,
     budget: &mut Budget,
 ) -> Result<&'a str, SchemaError> {
     spend(budget, text.len(), field)?;
-    if text.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
+    let breaks = text.contains('\n') && field != "description";
+    if breaks || text.contains('\0') {
         return Err(SchemaError::Holds {
             field,
             text: format!("a line break or a zero: {text:?}"),
