@@ -165,7 +165,7 @@ fn fix_modes(dir: &Path) {
     }
 }
 
-/// Packages that conflict, provide the same, or cannot be had together, and a root without packages.
+/// Packages that conflict, provide the same, or cannot be had together, and roots without packages.
 fn gather(dir: &Path) {
     let package = |name, version| {
         Forge::package(name, version)
@@ -194,7 +194,12 @@ fn gather(dir: &Path) {
         .add(file(package("missing", "1-r0"), "i").depends("nowhere"))
         .write(&dir.join("gather"), &Key::demo())
         .unwrap();
-    let root = dir.join("bare");
+    bare(&dir.join("bare"), "champion<2\n");
+    bare(&dir.join("tagged"), "champion@nowhere absent@nowhere\n");
+}
+
+/// A root without packages.
+fn bare(root: &Path, world: &str) {
     fs::create_dir_all(root.join("etc/apk/keys")).unwrap();
     fs::create_dir_all(root.join("lib/apk/db")).unwrap();
     let key = "apk-ostree-demo.rsa.pub";
@@ -202,7 +207,7 @@ fn gather(dir: &Path) {
     fs::copy(keys.join(key), root.join("etc/apk/keys").join(key)).unwrap();
     for (path, text) in [
         ("etc/apk/arch", "x86_64\n"),
-        ("etc/apk/world", "champion<2\n"),
+        ("etc/apk/world", world),
         ("lib/apk/db/installed", ""),
         ("lib/apk/db/triggers", ""),
     ] {

@@ -323,17 +323,8 @@ impl Inventory {
                 })?,
             );
         }
-        let mut world = if spec.world {
-            self.world.clone()
-        } else {
-            Vec::new()
-        };
-        // A tag that no repository has is no error here, it only allows nothing.
-        for one in wanted.iter_mut().chain(&mut world) {
-            one.tag = one.tag.take().filter(|tag| self.is_in_use(tag));
-        }
         let request = Request {
-            world: &world,
+            world: if spec.world { &self.world } else { &[] },
             operation: Operation::Gather {
                 wanted: &wanted,
                 available: spec.available,
@@ -350,10 +341,6 @@ impl Inventory {
                     .copied()
             })
             .collect())
-    }
-
-    fn is_in_use(&self, tag: &str) -> bool {
-        (0..self.repositories.len()).any(|at| self.allows(at, Some(tag)))
     }
 
     /// Everything there is, as the solver wants it.

@@ -211,7 +211,9 @@ impl<'a> Plan<'a> {
         }
         plan.world
             .sort_by(|a, b| name_order(&a.dependency.name, &b.dependency.name));
-        if !plan.options.broken_world {
+        // What is only looked for may have a tag that no repository has; it allows nothing.
+        let gathers = matches!(request.operation, Operation::Gather { .. });
+        if !plan.options.broken_world && !gathers {
             plan.check_tags(graph)?;
         }
         Ok(plan)
