@@ -1,15 +1,18 @@
 //! Records that are read when somebody asks for one of their fields.
 //!
-//! Whoever looks for one package among 5,000 reads the fields of a few. That a paragraph *can* be read is known when the
-//! index was read: nothing is wrong with a record later.
+//! Whoever looks for one package among 5,000 reads the fields of a few. That a paragraph of a v2 index, or a package of a
+//! v3 index, *can* be read is known when the index was read: nothing is wrong with a record later.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
+use crate::adb::schema::SchemaError;
+use crate::adb::value::{Adb, Budget, Value};
 use crate::digest::Digest;
 use crate::index::record::{self, Fields, RecordError, decimal};
 use crate::index::text::{Shared, Text};
+use crate::index::{IndexError, listed};
 use crate::stanza::{self, Field};
 use crate::version::Version;
 
@@ -23,12 +26,20 @@ pub struct Record(Arc<Kept>);
 
 #[derive(Clone)]
 struct Kept {
-    /// The lines of a paragraph that can be read.
-    text: Text,
-    /// What they say.
+    /// What can be read.
+    source: Source,
+    /// What it says.
     read: OnceLock<Box<Fields>>,
     /// What counts instead of them.
     own: Option<Box<Fields>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    /// The lines of a paragraph.
+    Lines(Text),
+    /// The values of a v3 index, and which of them is the package.
+    Stored(Arc<Vec<u8>>, Value),
 }
 
 impl Record {
@@ -43,38 +54,54 @@ impl Record {
     pub fn from_fields(fields: &[Field<'_>]) -> Result<Record, RecordError> {
         Ok(Fields::within(&Shared::default(), fields)?.into())
     }
+
+    /// A package of a v3 index, which can be read.
+    pub(super) fn stored(values: &Arc<Vec<u8>>, package: Value) -> Record {
+        Record::later(Source::Stored(Arc::clone(values), package))
+    }
+
+    fn later(source: Source) -> Record {
+        Record(Arc::new(Kept {
+            source,
+            read: OnceLock::new(),
+            own: None,
+        }))
+    }
 }
 
 impl From<Fields> for Record {
     fn from(fields: Fields) -> Record {
         Record(Arc::new(Kept {
-            text: Text::default(),
+            source: Source::Lines(Text::default()),
             read: OnceLock::new(),
             own: Some(Box::new(fields)),
         }))
     }
 }
 
-impl Kept {
-    fn lines(text: Text) -> Kept {
-        Kept {
-            text,
-            read: OnceLock::new(),
-            own: None,
-        }
-    }
-}
-
-/// The fields of lines that were looked at before.
-fn read(text: &Text) -> Fields {
-    let mut lines = Vec::with_capacity(TYPICAL_LINES);
-    let read = stanza::split(text.as_str()).read_into(&mut lines);
-    let read = read.map_err(RecordError::from);
-    read.and_then(|_| Fields::within(&text.whole(), &lines))
-        .unwrap_or_else(|_| {
+impl Source {
+    /// The fields of what was looked at before.
+    fn read(&self) -> Fields {
+        let read = match self {
+            Source::Lines(text) => read_lines(text).ok(),
+            Source::Stored(values, package) => read_stored(values, *package).ok(),
+        };
+        read.unwrap_or_else(|| {
             let nobody = Digest::Sha1([0; 20]);
             Fields::new(nobody, Text::default(), Version::lenient(""))
         })
+    }
+}
+
+fn read_lines(text: &Text) -> Result<Fields, RecordError> {
+    let mut lines = Vec::with_capacity(TYPICAL_LINES);
+    stanza::split(text.as_str()).read_into(&mut lines)?;
+    Fields::within(&text.whole(), &lines)
+}
+
+fn read_stored(values: &[u8], package: Value) -> Result<Fields, IndexError> {
+    let adb = Adb::new(values).map_err(|source| SchemaError::value("index", source))?;
+    listed::fields(adb, package, &mut Budget::for_payload(values.len()))
 }
 
 /// How many lines most records have room in.
@@ -84,7 +111,7 @@ impl Deref for Record {
     type Target = Fields;
 
     fn deref(&self) -> &Fields {
-        let read = || self.0.read.get_or_init(|| Box::new(read(&self.0.text)));
+        let read = || self.0.read.get_or_init(|| Box::new(self.0.source.read()));
         self.0.own.as_ref().unwrap_or_else(read)
     }
 }
@@ -93,7 +120,7 @@ impl DerefMut for Record {
     fn deref_mut(&mut self) -> &mut Fields {
         let kept = Arc::make_mut(&mut self.0);
         let fields = kept.own.take().or_else(|| kept.read.take());
-        let fields = fields.unwrap_or_else(|| Box::new(read(&kept.text)));
+        let fields = fields.unwrap_or_else(|| Box::new(kept.source.read()));
         kept.own.insert(fields)
     }
 }
@@ -129,17 +156,17 @@ pub(super) fn find(whole: &Shared) -> Option<Vec<Record>> {
         if line.len() >= 2 {
             paragraph.add(line, start, end)?;
         } else if let Some(lines) = paragraph.end()? {
-            let lines = Kept::lines(whole.part(text.get(lines)?));
             if records.len() == record::PACKAGES_LIMIT {
                 return None;
             }
-            records.push(Record(Arc::new(lines)));
+            let lines = whole.part(text.get(lines)?);
+            records.push(Record::later(Source::Lines(lines)));
         }
         start = end + 1;
     }
     if let Some(lines) = paragraph.end()? {
-        let lines = Kept::lines(whole.part(text.get(lines)?));
-        records.push(Record(Arc::new(lines)));
+        let lines = whole.part(text.get(lines)?);
+        records.push(Record::later(Source::Lines(lines)));
     }
     Some(records)
 }

@@ -1,24 +1,38 @@
 //! The packages of a v3 index as records.
 //!
-//! What a record keeps of many packages is written into one text after the other: their texts, and their lists as a v2
-//! index has them. All of it is looked at here, so that nothing can be wrong with a list when it is asked for.
+//! Packages are [found](super::checked) when an index is read, and read when one of their fields is asked for; where
+//! something is wrong, all are read from the beginning, to say what and where. What a record keeps is written into one
+//! text: its own texts, and its lists as a v2 index has them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::adb::schema::{DependencyView, InfoView, List, SchemaError};
-use crate::adb::value::Budget;
+use crate::adb::value::{Adb, Budget, Value};
 use crate::dependency::{Dependency, Op, Provide};
 use crate::digest::Digest;
 use crate::index::record::PACKAGES_LIMIT;
 use crate::index::text::Shared;
 use crate::index::{
-    Atom, Atoms, Fields, IndexError, Record, Text, Uninstallable, low_3_bits, low_16_bits,
+    Atom, Atoms, Fields, IndexError, Record, Text, Uninstallable, checked, low_3_bits, low_16_bits,
 };
 use crate::package::stored::{self, Atom as Stored};
 use crate::version::Version;
 
 /// All packages, in their order.
-pub(super) fn records(packages: List<'_>, budget: &mut Budget) -> Result<Vec<Record>, IndexError> {
+pub(super) fn records(
+    values: &Arc<Vec<u8>>,
+    packages: List<'_>,
+    budget: Budget,
+) -> Result<Vec<Record>, IndexError> {
+    match checked::find(values, packages, budget) {
+        Some(records) => Ok(records),
+        None => read(packages, &mut { budget }),
+    }
+}
+
+/// All packages, read one after the other: says what is wrong with the first that cannot be.
+pub(super) fn read(packages: List<'_>, budget: &mut Budget) -> Result<Vec<Record>, IndexError> {
     if packages.len() > PACKAGES_LIMIT {
         let text = format!(
             "{} packages; {PACKAGES_LIMIT} are the most that are read",
@@ -28,18 +42,21 @@ pub(super) fn records(packages: List<'_>, budget: &mut Budget) -> Result<Vec<Rec
         return Err(SchemaError::Holds { field, text }.into());
     }
     let mut records = Vec::with_capacity(packages.len().min(MANY));
-    let (mut text, mut listed) = (String::new(), Vec::new());
     for value in packages.values() {
-        let view = InfoView::new(packages.adb(), value)?;
-        listed.push(Listed::read(view, budget, &mut text)?);
-        if text.len() > TEXT {
-            let whole = Shared::new(std::mem::take(&mut text));
-            records.extend(listed.drain(..).map(|listed| listed.into_record(&whole)));
-        }
+        records.push(fields(packages.adb(), value, budget)?.into());
     }
-    let whole = Shared::new(text);
-    records.extend(listed.into_iter().map(|listed| listed.into_record(&whole)));
     Ok(records)
+}
+
+/// What the values say of one package.
+pub(super) fn fields(
+    adb: Adb<'_>,
+    value: Value,
+    budget: &mut Budget,
+) -> Result<Fields, IndexError> {
+    let mut text = String::new();
+    let listed = Listed::read(InfoView::new(adb, value)?, budget, &mut text)?;
+    Ok(listed.into_fields(&Shared::new(text)))
 }
 
 /// What is kept of a package: where its texts are, and all else.
@@ -152,11 +169,11 @@ impl Listed {
         }
     }
 
-    fn into_record(self, whole: &Shared) -> Record {
+    fn into_fields(self, whole: &Shared) -> Fields {
         let text = |range: Range<usize>| whole.part(whole.as_str().get(range).unwrap_or_default());
         let optional = |range: Range<usize>| (!range.is_empty()).then(|| text(range));
         let [size, installed_size, build_time] = self.numbers;
-        Record::from(Fields {
+        Fields {
             identity: self.identity,
             name: text(self.texts.name),
             version: self.version,
@@ -179,7 +196,7 @@ impl Listed {
             tags: self.tags,
             uninstallable: self.uninstallable,
             ignored: self.ignored,
-        })
+        }
     }
 }
 
@@ -287,8 +304,5 @@ fn provides(
 /// How many records get room before any of them was read: Alpine's largest index has 27,000.
 const MANY: usize = 1 << 15;
 
-/// How long a text becomes before another one is begun, in bytes.
-const TEXT: usize = 64 << 10;
-
 /// What a record costs beside its texts and lists. The shortest that a writer makes has 60 bytes.
-const RECORD: usize = 128;
+pub(super) const RECORD: usize = 128;

@@ -17,6 +17,7 @@
 //! ```
 
 mod atoms;
+mod checked;
 mod error;
 mod lazy;
 mod listed;

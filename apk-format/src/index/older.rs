@@ -1,6 +1,7 @@
 //! A v3 index whose packages are listed again, without reading them again.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::adb::schema::SchemaError;
 use crate::adb::value::{Adb, Budget};
@@ -11,7 +12,7 @@ use crate::signature::{KeyRing, Trust};
 /// A v3 index that was made before, see [`IndexDraft::add_older`](crate::IndexDraft::add_older).
 #[derive(Debug)]
 pub struct OlderIndex {
-    values: Vec<u8>,
+    values: Arc<Vec<u8>>,
     budget: Budget,
     records: Vec<Record>,
 }
@@ -19,7 +20,7 @@ pub struct OlderIndex {
 impl OlderIndex {
     /// Reads an index of v3 to its end and checks its signature before looking at a record.
     pub fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<OlderIndex, IndexError> {
-        let values = v3::read_values(reader, keys, trust)?;
+        let values = Arc::new(v3::read_values(reader, keys, trust)?);
         let records = v3::index(&values)?.records;
         Ok(OlderIndex {
             budget: Budget::for_payload(values.len()),

@@ -1,6 +1,7 @@
 //! The v3 index, `Packages.adb`: values and their signatures, and nothing behind them.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::adb::block::{BlockKind, Blocks, Schema};
 use crate::adb::schema::{IndexView, SchemaError};
@@ -11,7 +12,7 @@ use crate::signature::{KeyRing, Trust};
 
 /// Reads an index to its end and checks its signature before looking at a record.
 pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
-    index(&read_values(reader, keys, trust)?)
+    index(&Arc::new(read_values(reader, keys, trust)?))
 }
 
 /// Reads the values to the end of the file, and checks their signature.
@@ -39,16 +40,16 @@ pub(super) fn read_values(
     Ok(values)
 }
 
-/// What the values mean.
-pub(super) fn index(values: &[u8]) -> Result<Index, IndexError> {
+/// What the values mean. The records keep them, and read them later.
+pub(super) fn index(values: &Arc<Vec<u8>>) -> Result<Index, IndexError> {
     let adb = Adb::new(values).map_err(|source| SchemaError::value("index", source))?;
     let view = IndexView::new(adb, adb.root())?;
-    let mut budget = Budget::for_payload(values.len());
+    let budget = Budget::for_payload(values.len());
     let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let packages = view.packages()?;
     Ok(Index {
         description: optional(view.description()?),
-        records: listed::records(packages, &mut budget)?,
+        records: listed::records(values, packages, budget)?,
         pkgname_spec: optional(view.pkgname_spec()?),
     })
 }
