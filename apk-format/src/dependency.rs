@@ -105,6 +105,12 @@ impl Dependency {
         parse_each(text, Dependency::parse_untagged)
     }
 
+    /// Whether an atom of a package's list can be read.
+    pub(crate) fn is_well_formed(atom: &str) -> bool {
+        let (name, op, version) = split_operator(atom.strip_prefix('!').unwrap_or(atom));
+        !name.contains('@') && constraint(atom, op, version).is_ok()
+    }
+
     /// A dependency on any version of `name`.
     pub fn any(name: &str) -> Dependency {
         Dependency {
@@ -126,7 +132,11 @@ impl Dependency {
 
     /// Whether a package with this identity, providing the name as `provided`, does what is wanted.
     pub fn satisfied_by(&self, identity: Option<&Digest>, provided: Option<&Version>) -> bool {
-        let provided = provided.map_or("", Version::as_str);
+        self.satisfied_by_text(identity, provided.map_or("", Version::as_str))
+    }
+
+    /// The same of a version as written, which is empty for a provider without one.
+    pub fn satisfied_by_text(&self, identity: Option<&Digest>, provided: &str) -> bool {
         let matches = match &self.constraint {
             Constraint::Any => true,
             Constraint::Version { op, version } => op.accepts(version::compare(
@@ -439,13 +449,36 @@ fn parse_each<T>(
     parse: impl Fn(&str) -> Result<T, DependencyError>,
 ) -> (Vec<T>, Vec<String>) {
     let (mut good, mut malformed) = (Vec::new(), Vec::new());
-    for atom in text.split(SEPARATORS).filter(|atom| !atom.is_empty()) {
+    for atom in atoms(text) {
         match parse(atom) {
             Ok(value) => good.push(value),
             Err(_) => malformed.push(atom.to_owned()),
         }
     }
     (good, malformed)
+}
+
+/// The atoms of a list, good ones and others.
+pub(crate) fn atoms(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(list);
+    let each = std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr2(b' ', b'\n', text.as_bytes()).unwrap_or(text.len());
+        rest = text.get(end + 1..);
+        text.get(..end)
+    });
+    each.filter(|atom| !atom.is_empty())
+}
+
+/// The name in a well-formed atom of a list of dependencies.
+pub(crate) fn atom_name(atom: &str) -> &str {
+    split_operator(atom.strip_prefix('!').unwrap_or(atom)).0
+}
+
+/// The name in a well-formed atom of a list of provides, and the version as written.
+pub(crate) fn atom_provide(atom: &str) -> (&str, Option<&str>) {
+    let (name, op, version) = split_operator(atom);
+    (name, op.map(|_| version))
 }
 
 /// The name, the operator if there is one, and what follows it.

@@ -185,6 +185,11 @@ pub struct VersionError {
     pub offset: usize,
 }
 
+/// Whether a text is a version that follows the grammar.
+pub fn is_valid(text: &str) -> bool {
+    first_unparsable(text).is_none()
+}
+
 /// Compares two texts as versions, parsable or not.
 ///
 /// With `fuzzy`, `b` is the wanted version and `a` needs only to begin with it, part by part. The empty text

@@ -67,6 +67,16 @@ impl Record {
             own: None,
         }))
     }
+
+    /// The lines that are a record of a v2 index, if nobody has asked for a field or changed one.
+    pub(super) fn lines(&self) -> Option<&str> {
+        match &self.0.source {
+            Source::Lines(text) if self.0.own.is_none() && self.0.read.get().is_none() => {
+                Some(text.as_str())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl From<Fields> for Record {
