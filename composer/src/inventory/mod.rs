@@ -15,14 +15,15 @@ mod names;
 pub mod open;
 pub mod search;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use apk_format::database::{DirectoryOrder, Flags, ListedRepository};
 use apk_format::{
     Dependency, Digest, InstalledDir, InstalledPackage, Record, ScriptKind, Version,
-    dependency::name_order,
+    dependency::name_order, index::Outline, version,
 };
 
 use crate::cache::{PackageCache, file_name};
@@ -155,7 +156,7 @@ impl Inventory {
         let mut order = DirectoryOrder::default();
         paths.iter().for_each(|path| order.enter(path));
         package.arrange(order);
-        self.note_faults(&package.record);
+        self.note_faults(&package.record.outline());
         let id = self.add(package.record);
         self.meet_tag(package.tag.as_deref());
         if let Some(known) = self.packages.get_mut(id.0) {
@@ -188,14 +189,17 @@ impl Inventory {
         }
         let number = self.repositories.len();
         for record in &repository.records {
-            self.note_faults(record);
-            let id = self.add(record.clone());
+            let outline = record.outline();
+            self.note_faults(&outline);
+            let before = self.packages.len();
+            let id = self.enter(&outline.identity, || record.clone());
             let Some(package) = self.packages.get_mut(id.0) else {
                 continue;
             };
-            let first = package.repositories.is_empty();
-            if first && package.record.size != record.size {
-                package.record.size = record.size;
+            // What was installed before gets the size of the file.
+            let offered = id.0 < before && package.repositories.is_empty();
+            if offered && package.record.size != outline.size {
+                package.record.size = outline.size;
             }
             if package.repositories.last() != Some(&number) {
                 package.repositories.push(number);
@@ -249,14 +253,20 @@ impl Inventory {
     }
 
     pub(crate) fn add(&mut self, record: Record) -> PackageId {
+        let identity = record.identity;
+        self.enter(&identity, || record)
+    }
+
+    /// The package with an identity, which is added unless it was there before.
+    fn enter(&mut self, identity: &Digest, record: impl FnOnce() -> Record) -> PackageId {
         let id = PackageId(self.packages.len());
-        if let Some(known) = self.by_identity.get(&key(&record.identity)) {
-            return *known;
-        }
+        match self.by_identity.entry(key(identity)) {
+            Entry::Occupied(known) => return *known.get(),
+            Entry::Vacant(place) => place.insert(id),
+        };
         self.names = OnceLock::new();
-        self.by_identity.insert(key(&record.identity), id);
         self.packages.push(Package {
-            record,
+            record: record(),
             installed: None,
             repositories: Vec::new(),
         });
@@ -269,7 +279,7 @@ impl Inventory {
         }
     }
 
-    fn note_faults(&mut self, record: &Record) {
+    fn note_faults(&mut self, record: &Outline<'_>) {
         use apk_format::Uninstallable::{Dependency, UnknownField};
         let faults = &mut self.faults;
         // apk reads a conflict among provides without complaint.
@@ -280,9 +290,8 @@ impl Inventory {
         faults.unreadable_atoms |= matches!(record.uninstallable, Some(Dependency(_)))
             || ignored.any(|left_out| left_out.len() > 2)
             || record
-                .provides
-                .iter()
-                .any(|provide| provide.version.as_ref().is_some_and(|v| !v.is_valid()));
+                .provides()
+                .any(|(_, version)| version.is_some_and(|version| !version::is_valid(version)));
         faults.unusable_packages |= record.uninstallable.is_some();
     }
 

@@ -247,7 +247,7 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
 
     fn prepare_providers(&mut self, name: NameId, from: usize) {
         let graph = self.solver.graph;
-        for (at, provider) in graph.names[name].providers.iter().enumerate().skip(from) {
+        for (at, provider) in graph.providers(name).iter().enumerate().skip(from) {
             let package = &graph.packages[provider.package];
             if package.is_installed() && self.solver.choice(package.name).is_none() {
                 return self.then([
@@ -338,11 +338,11 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
         let Some(chosen) = self.solver.choice(name) else {
             return false;
         };
-        let conditions = self.solver.graph.install_if(chosen);
+        let mut conditions = self.solver.graph.install_if(chosen);
         self.solver.names[name].seen
             && !self.names[name].processed
-            && conditions.iter().all(|edge| {
-                self.solver.choice_satisfies(*edge, Some(chosen))
+            && conditions.all(|edge| {
+                self.solver.choice_satisfies(edge, Some(chosen))
                     && (edge.dependency.conflict || self.names[edge.name].processed)
             })
     }
@@ -378,14 +378,14 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     fn remove_dependants(&mut self, package: PackageId, mut place: Place) {
         let graph = self.solver.graph;
         while let Some(name) = graph.name_of(package, place.name) {
-            let Some(reverse) = graph.names[name].reverse_depends.get(place.item) else {
+            let Some(reverse) = graph.reverse_depends(name).get(place.item) else {
                 place = Place {
                     name: place.name + 1,
                     ..Place::default()
                 };
                 continue;
             };
-            let Some(provider) = graph.names[*reverse].providers.get(place.provider) else {
+            let Some(provider) = graph.providers(*reverse).get(place.provider) else {
                 place = Place {
                     item: place.item + 1,
                     provider: 0,
@@ -418,14 +418,14 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     fn is_orphaned(&self, name: NameId) -> Option<PackageId> {
         let notes = &self.names[name];
         let installed = notes.installed?;
-        let gone = |edge: &Edge<'_>| {
+        let gone = |edge: Edge<'_>| {
             self.names[edge.name].removed && self.solver.choice(edge.name).is_none()
         };
         let orphaned = self.solver.choice(name).is_none()
             && !notes.processed
             && !notes.removed
             && notes.uses <= 0
-            && self.solver.graph.install_if(installed).iter().any(gone);
+            && self.solver.graph.install_if(installed).any(gone);
         orphaned.then_some(installed)
     }
 
@@ -436,7 +436,6 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
             .solver
             .graph
             .depends(package)
-            .iter()
             .filter(|edge| !edge.dependency.conflict)
         {
             if let Some(user) = self.names[edge.name].installed_name {
@@ -446,14 +445,7 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
     }
 
     fn release(&mut self, package: PackageId, item: usize) {
-        for (at, edge) in self
-            .solver
-            .graph
-            .depends(package)
-            .iter()
-            .enumerate()
-            .skip(item)
-        {
+        for (at, edge) in (item..).zip(self.solver.graph.depends_from(package, item)) {
             let Some(used) = self.names[edge.name]
                 .installed_name
                 .filter(|_| !edge.dependency.conflict)
@@ -476,7 +468,7 @@ impl<'s, 'g, 'a> Builder<'s, 'g, 'a> {
         let graph = self.solver.graph;
         loop {
             let name = graph.name_of(package, place.name)?;
-            if let Some(waiting) = graph.names[name].reverse_install_if.get(place.item) {
+            if let Some(waiting) = graph.reverse_install_if(name).get(place.item) {
                 place.item += 1;
                 return Some(*waiting);
             }

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use apk_format::{Version, version};
+use apk_format::version;
 
 use super::graph::Provider;
 use super::solver::{Requirer, Solver};
@@ -13,7 +13,7 @@ use super::tags::TagSet;
 impl<'a> Solver<'_, 'a> {
     /// Chooses a provider of the name, or nobody, for good.
     pub(super) fn decide(&mut self, name: NameId) {
-        self.spend(1 + self.graph.names[name].providers.len());
+        self.spend(1 + self.graph.providers(name).len());
         match self.best(name) {
             Some(provider) => self.choose(provider.package),
             None => {
@@ -33,7 +33,7 @@ impl<'a> Solver<'_, 'a> {
             return None;
         }
         let mut best: Option<Provider<'a>> = None;
-        for provider in &self.graph.names[name].providers {
+        for provider in self.graph.providers(name) {
             if !self.is_eligible(name, *provider) {
                 continue;
             }
@@ -111,14 +111,10 @@ impl<'a> Solver<'_, 'a> {
         compare_versions(a.version, b.version)
             .then_with(|| {
                 when(self.have_same_name(a, b), || {
-                    left.record.version.cmp(&right.record.version)
+                    version::compare(left.version, right.version, false)
                 })
             })
-            .then_with(|| {
-                left.record
-                    .provider_priority
-                    .cmp(&right.record.provider_priority)
-            })
+            .then_with(|| left.provider_priority.cmp(&right.provider_priority))
             .then_with(|| when(!wishes.has(Wishes::REMOVE), || self.by_installed(a, b)))
             .then_with(|| {
                 self.packages[a.package]
@@ -200,20 +196,20 @@ impl<'a> Solver<'_, 'a> {
         }
         for edge in self.graph.install_if(package) {
             if !self.names[edge.name].locked {
-                self.apply(Requirer::Package(package), *edge);
+                self.apply(Requirer::Package(package), edge);
             }
         }
     }
 
     /// Rules out everyone else for the name; providers without a version may stand side by side.
     fn rule_out_others(&mut self, name: NameId, chosen: Option<Provider<'a>>) {
-        self.spend(self.graph.names[name].providers.len());
+        self.spend(self.graph.providers(name).len());
         if self.ignores_conflicts {
             return;
         }
         let owned = is_versioned(chosen);
         let chosen = chosen.map(|provider| provider.package);
-        for other in &self.graph.names[name].providers {
+        for other in self.graph.providers(name) {
             if Some(other.package) != chosen && (owned || other.version.is_some()) {
                 self.rule_out(other.package);
             }
@@ -235,12 +231,8 @@ fn latest_preference(wishes: Wishes, left: &PackageState, right: &PackageState) 
 }
 
 /// No version is less than every version.
-fn compare_versions(a: Option<&Version>, b: Option<&Version>) -> Ordering {
-    version::compare(
-        a.map_or("", Version::as_str),
-        b.map_or("", Version::as_str),
-        false,
-    )
+fn compare_versions(a: Option<&str>, b: Option<&str>) -> Ordering {
+    version::compare(a.unwrap_or_default(), b.unwrap_or_default(), false)
 }
 
 fn is_versioned(provider: Option<Provider<'_>>) -> bool {

@@ -65,15 +65,15 @@ impl Solver<'_, '_> {
         match visit.stage {
             Stage::Depends if !visit.fresh => None,
             Stage::Depends => {
-                let edge = graph.depends_at(package, visit.item)?;
+                let wanted = graph.wanted_at(package, visit.item)?;
                 visit.item += 1;
-                Some(edge.name)
+                Some(wanted)
             }
             Stage::Conditions => {
                 let met = &mut self.packages[package].conditions_met;
-                let edge = graph.install_if(package).get(*met)?;
+                let condition = graph.conditions(package).get(*met)?;
                 *met += 1;
-                Some(edge.name)
+                Some(*condition)
             }
             Stage::Provides => {
                 let met = &mut self.packages[package].provides_met;
@@ -87,7 +87,7 @@ impl Solver<'_, '_> {
 
     fn waiting(&mut self, name: NameId) -> Option<NameId> {
         let met = &mut self.names[name].waiting_met;
-        let waiting = self.graph.names[name].reverse_install_if.get(*met)?;
+        let waiting = self.graph.reverse_install_if(name).get(*met)?;
         *met += 1;
         Some(*waiting)
     }
@@ -95,7 +95,7 @@ impl Solver<'_, '_> {
     /// Goes on to the next list; `None` when there is none.
     fn turn(&mut self, visit: &mut Visit) -> Option<()> {
         self.spend(1);
-        let more = visit.provider + 1 < self.graph.names[visit.name].providers.len();
+        let more = visit.provider + 1 < self.graph.providers(visit.name).len();
         let (stage, provider) = match visit.stage {
             Stage::Depends if more => (Stage::Depends, visit.provider + 1),
             Stage::Depends => (Stage::Waiting, 0),
@@ -130,9 +130,9 @@ impl Solver<'_, '_> {
 
     fn start(&mut self, id: PackageId) {
         let package = &self.graph.packages[id];
-        let unconditional = self.graph.install_if(id).is_empty();
+        let unconditional = self.graph.conditions(id).is_empty();
         let state = &mut self.packages[id];
-        let empty = package.record.installed_size == 0;
+        let empty = package.empty;
         state.seen = true;
         let given = package.given;
         state.available = package.is_available();
@@ -146,18 +146,18 @@ impl Solver<'_, '_> {
 
     fn number(&mut self, name: NameId) {
         self.discovered += 1;
-        let node = &self.graph.names[name];
         let rank = &mut self.names[name].rank;
         rank.order = self.discovered;
-        rank.real = node
-            .providers
+        rank.real = self
+            .graph
+            .providers(name)
             .iter()
             .any(|provider| self.graph.packages[provider.package].name == name);
     }
 
     fn package(&self, visit: &Visit) -> Option<PackageId> {
-        self.graph.names[visit.name]
-            .providers
+        self.graph
+            .providers(visit.name)
             .get(visit.provider)
             .map(|provider| provider.package)
     }

@@ -159,10 +159,10 @@ impl<'a> Explainer<'_, '_, 'a> {
         for stated in packages {
             stated.by.map(|by| first.entry(by).or_insert(stated));
         }
-        let reverse = graph.names[name]
-            .reverse_depends
+        let reverse = graph
+            .reverse_depends(name)
             .iter()
-            .flat_map(|reverse| &graph.names[*reverse].providers);
+            .flat_map(|reverse| graph.providers(*reverse));
         let packages = reverse.filter_map(|provider| first.remove(&provider.package));
         world
             .into_iter()
@@ -174,8 +174,8 @@ impl<'a> Explainer<'_, '_, 'a> {
     /// Package names, or names and versions where not all that has the package's name provides this one.
     fn provided_by(&self, name: NameId) -> Vec<String> {
         let graph = self.solver.graph;
-        let providers = graph.names[name]
-            .providers
+        let providers = graph
+            .providers(name)
             .iter()
             .map(|provider| provider.package);
         let mut counts: HashMap<NameId, usize> = HashMap::new();
@@ -186,7 +186,7 @@ impl<'a> Explainer<'_, '_, 'a> {
         for package in providers {
             let own = graph.packages[package].name;
             let count = counts.entry(own).or_default();
-            if *count == graph.names[own].providers.len() {
+            if *count == graph.providers(own).len() {
                 found.push(graph.names[own].text.to_owned());
                 *count = 0;
             } else if *count > 0 {
@@ -262,8 +262,8 @@ impl<'a> Explainer<'_, '_, 'a> {
         let same = |provider: &&Provider<'a>| {
             provider.package != id && self.among.contains(&provider.package)
         };
-        let mut found: Vec<String> = graph.names[own]
-            .providers
+        let mut found: Vec<String> = graph
+            .providers(own)
             .iter()
             .filter(same)
             .map(|provider| self.title(provider.package))
@@ -274,7 +274,7 @@ impl<'a> Explainer<'_, '_, 'a> {
             .zip(&graph.packages[id].record.provides)
         {
             let mut itself = 0;
-            for other in &graph.names[provided.name].providers {
+            for other in graph.providers(provided.name) {
                 let is_this = other.package == id
                     && same_version(other.version, provided.version)
                     && itself == 0;
@@ -302,8 +302,8 @@ impl<'a> Explainer<'_, '_, 'a> {
         let mut seen = HashSet::new();
         let reverse = graph
             .names_of(id)
-            .flat_map(|name| &graph.names[name].reverse_depends);
-        for provider in reverse.flat_map(|name| &graph.names[*name].providers) {
+            .flat_map(|name| graph.reverse_depends(name));
+        for provider in reverse.flat_map(|name| graph.providers(*name)) {
             let by = provider.package;
             if self.among.contains(&by) && seen.insert(by) {
                 let edges = graph.all_depends(by).map(|edge| Stated {
@@ -336,8 +336,8 @@ impl<'a> Explainer<'_, '_, 'a> {
     fn other_versions(&self, id: PackageId) -> Vec<String> {
         let graph = self.solver.graph;
         let own = graph.packages[id].name;
-        let mut others: Vec<PackageId> = graph.names[own]
-            .providers
+        let mut others: Vec<PackageId> = graph
+            .providers(own)
             .iter()
             .map(|provider| provider.package)
             .collect();
@@ -431,7 +431,7 @@ fn operator(dependency: &Dependency) -> u32 {
     set + if dependency.conflict { 16 } else { 0 }
 }
 
-fn same_version(a: Option<&apk_format::Version>, b: Option<&apk_format::Version>) -> bool {
+fn same_version(a: Option<&str>, b: Option<&str>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => std::ptr::eq(a, b),
         (None, None) => true,

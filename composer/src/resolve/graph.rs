@@ -1,20 +1,21 @@
 //! What there is: every name and every package, linked with each other and never changed afterwards.
 //!
 //! The order of all lists here is the order of reading (world, installed packages, repositories; in a record its name,
-//! depends, provides, install_if), except the two reverse lists, which follow [`names::visiting_order`].
+//! depends, provides, install_if), except the two reverse lists, which follow [`names::visiting_order`](super::names).
+//!
+//! Only names and versions are here, as the outlines of records have them: what a dependency says beyond its name is
+//! read from the record when somebody asks. Most packages of an index are never asked.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
-use apk_format::{Constraint, Dependency, Op, Uninstallable, Version, dependency};
-
-use super::names;
-use super::table::{NameId, PackageId, Table};
-use super::tags::{TagSet, Tags, TooManyTags};
-use super::{Access, Offer, Universe};
 use apk_format::index::Record;
+use apk_format::{Constraint, Dependency};
 
-/// Names and packages of one [`Universe`], and the names of one world.
+use super::table::{Lists, NameId, PackageId, Table};
+use super::tags::{TagSet, Tags};
+use super::{Access, Offer};
+
+/// Names and packages of one universe, and the names of one world.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     pub(super) names: Table<NameId, Name<'a>>,
@@ -24,33 +25,39 @@ pub(super) struct Graph<'a> {
     pub(super) tags: Tags<'a>,
     /// The tags that some repository has.
     pub(super) known_tags: TagSet,
-    numbers: HashMap<&'a str, NameId>,
-    edges: Vec<Edge<'a>>,
-    provided: Vec<Provided<'a>>,
-    malformed: HashMap<PackageId, (NameId, Dependency)>,
-    awaited: Vec<NameId>,
-    shared: Vec<Shared>,
-    runs: Vec<Run>,
+    pub(super) links: Links<'a>,
+    pub(super) numbers: HashMap<&'a str, NameId>,
+    /// Of each package that has a malformed dependency, the first one.
+    pub(super) malformed: HashMap<PackageId, (NameId, Dependency)>,
+    /// What counts instead of items of depends.
+    relaxed: HashMap<(PackageId, usize), Edge<'a>>,
+}
+
+/// The lists of names and packages. Names that were met when they had been made have none.
+#[derive(Debug, Default)]
+pub(super) struct Links<'a> {
+    pub(super) depends: Lists<PackageId, NameId>,
+    pub(super) provides: Lists<PackageId, Provided<'a>>,
+    pub(super) install_if: Lists<PackageId, NameId>,
+    pub(super) providers: Lists<NameId, Provider<'a>>,
+    pub(super) reverse_depends: Lists<NameId, NameId>,
+    pub(super) reverse_install_if: Lists<NameId, NameId>,
+    pub(super) awaited: Lists<PackageId, NameId>,
+    /// The names that packages share with others, in runs of one class.
+    pub(super) runs: Lists<PackageId, Run>,
+    pub(super) shared: Vec<Shared>,
 }
 
 /// A node: a string that packages are called, provide, want or wait for.
 #[derive(Debug)]
 pub(super) struct Name<'a> {
     pub(super) text: &'a str,
-    pub(super) providers: Vec<Provider<'a>>,
-    /// The names some provider of which has this name in its depends, conflicts included; each once.
-    pub(super) reverse_depends: Vec<NameId>,
-    /// The same through install_if.
-    pub(super) reverse_install_if: Vec<NameId>,
     /// Names with the same class are provided by the same packages; [`SOLE`] if it is one package.
-    pub(super) class: usize,
+    pub(super) class: u32,
 }
 
-/// How many records get room before any of them was read.
-const MANY: usize = 1 << 15;
-
 /// The class of names that only one package provides, or none.
-pub(super) const SOLE: usize = usize::MAX;
+pub(super) const SOLE: u32 = u32::MAX;
 
 /// A name that a package shares with others.
 #[derive(Clone, Copy, Debug)]
@@ -61,17 +68,18 @@ pub(super) struct Shared {
 }
 
 /// Names that a package shares with others, one after the other and of one class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    pub(super) class: usize,
-    items: Range<usize>,
+    pub(super) class: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// A package, and the version under which it provides the name in whose list this stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Provider<'a> {
     pub(super) package: PackageId,
-    pub(super) version: Option<&'a Version>,
+    pub(super) version: Option<&'a str>,
 }
 
 /// One build.
@@ -80,11 +88,17 @@ pub(super) struct Package<'a> {
     pub(super) name: NameId,
     /// As first read: if installed, as the installed database has it.
     pub(super) record: &'a Record,
+    /// That of the record.
+    pub(super) version: &'a str,
+    /// That of the record.
+    pub(super) provider_priority: u16,
+    /// There is nothing to download or unpack.
+    pub(super) empty: bool,
     /// The lowest number of a repository that has it.
     pub(super) first: Option<usize>,
     /// Where it can be had.
     pub(super) offer: Option<Offer>,
-    access: Access,
+    pub(super) access: Access,
     /// Whether the command brings it, and whether as a file.
     pub(super) given: Option<bool>,
     /// Its tag in the installed database.
@@ -98,11 +112,6 @@ pub(super) struct Package<'a> {
     pub(super) pinned: Option<&'a Record>,
     /// Some name is provided without a version.
     pub(super) spares: bool,
-    awaited: Range<usize>,
-    runs: Range<usize>,
-    depends: Range<usize>,
-    install_if: Range<usize>,
-    provides: Range<usize>,
 }
 
 /// An item of a package's depends or install_if.
@@ -116,7 +125,7 @@ pub(super) struct Edge<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Provided<'a> {
     pub(super) name: NameId,
-    pub(super) version: Option<&'a Version>,
+    pub(super) version: Option<&'a str>,
 }
 
 impl Package<'_> {
@@ -131,41 +140,19 @@ impl Package<'_> {
 }
 
 impl<'a> Graph<'a> {
-    /// Links everything in the universe; the world comes first because its names are met first.
-    pub(super) fn read(
-        universe: &Universe<'a>,
-        world: &'a [Dependency],
-    ) -> Result<Self, TooManyTags> {
-        // Most indexes have less names, dependencies and provides for each record.
-        let records = universe.repositories.iter().map(|one| one.records.len());
-        let records = records.sum::<usize>().min(MANY);
-        let mut graph = Graph {
-            names: Table::with_capacity(4 * records),
-            packages: Table::with_capacity(records),
+    /// Has room for the names of so many packages.
+    pub(super) fn with_capacity(packages: usize) -> Self {
+        Graph {
+            names: Table::with_capacity(2 * packages),
+            packages: Table::with_capacity(packages),
             installed: Vec::new(),
             tags: Tags::default(),
             known_tags: TagSet::EMPTY,
-            numbers: HashMap::with_capacity(4 * records),
-            edges: Vec::with_capacity(5 * records),
-            provided: Vec::with_capacity(5 * records),
+            links: Links::with_capacity(packages),
+            numbers: HashMap::with_capacity(2 * packages),
             malformed: HashMap::new(),
-            awaited: Vec::new(),
-            shared: Vec::new(),
-            runs: Vec::new(),
-        };
-        let mut reader = Reader {
-            graph: &mut graph,
-            universe,
-            by_identity: HashMap::with_capacity(records),
-        };
-        reader.world(world)?;
-        reader.installed()?;
-        reader.repositories()?;
-        reader.graph.link_names();
-        reader.given();
-        reader.pin();
-        graph.link_packages();
-        Ok(graph)
+            relaxed: HashMap::new(),
+        }
     }
 
     /// How many names and tags there are now.
@@ -190,15 +177,24 @@ impl<'a> Graph<'a> {
 
     /// How much there is: names, packages, and what these say.
     pub(super) fn size(&self) -> usize {
-        self.names.len() + self.packages.len() + self.edges.len() + self.provided.len()
+        let links = &self.links;
+        let items = links.depends.items() + links.install_if.items() + links.provides.items();
+        self.names.len() + self.packages.len() + items
     }
 
-    /// Puts another dependency in the place of one of a package.
-    pub(super) fn relax(&mut self, package: PackageId, item: usize, other: Edge<'a>) {
-        let place = self.packages[package].depends.start + item;
-        if let Some(edge) = self.edges.get_mut(place) {
-            *edge = other;
+    /// Puts another dependency in the place of one of a package, or the package's own one back.
+    pub(super) fn relax(&mut self, package: PackageId, item: usize, other: Option<Edge<'a>>) {
+        match other {
+            Some(other) => self.relaxed.insert((package, item), other),
+            None => self.relaxed.remove(&(package, item)),
+        };
+    }
+
+    fn relaxed(&self, package: PackageId, item: usize) -> Option<Edge<'a>> {
+        if self.relaxed.is_empty() {
+            return None;
         }
+        self.relaxed.get(&(package, item)).copied()
     }
 
     /// A name that nothing has and nobody finds.
@@ -218,27 +214,52 @@ impl<'a> Graph<'a> {
         self.numbers.get(text).copied()
     }
 
-    pub(super) fn depends(&self, package: PackageId) -> &[Edge<'a>] {
-        self.edges
-            .get(self.packages[package].depends.clone())
-            .unwrap_or_default()
+    pub(super) fn providers(&self, name: NameId) -> &[Provider<'a>] {
+        self.links.providers.get(name)
+    }
+
+    /// The names some provider of which has this name in its depends, conflicts included; each once.
+    pub(super) fn reverse_depends(&self, name: NameId) -> &[NameId] {
+        self.links.reverse_depends.get(name)
+    }
+
+    /// The same through install_if.
+    pub(super) fn reverse_install_if(&self, name: NameId) -> &[NameId] {
+        self.links.reverse_install_if.get(name)
+    }
+
+    pub(super) fn depends(
+        &self,
+        package: PackageId,
+    ) -> impl ExactSizeIterator<Item = Edge<'a>> + use<'_, 'a> {
+        self.depends_from(package, 0)
+    }
+
+    /// What a package depends on, from this item on.
+    pub(super) fn depends_from(
+        &self,
+        package: PackageId,
+        item: usize,
+    ) -> impl ExactSizeIterator<Item = Edge<'a>> + use<'_, 'a> {
+        let names = self.links.depends.get(package).get(item..);
+        let wanted = self.packages[package].record.depends.get(item..);
+        let items = std::iter::zip(names.unwrap_or_default(), wanted.unwrap_or_default());
+        items.enumerate().map(move |(at, (name, dependency))| {
+            let name = *name;
+            let own = Edge { name, dependency };
+            self.relaxed(package, item + at).unwrap_or(own)
+        })
     }
 
     /// One item of a package's depends. After the good ones comes the one that cannot be read: apk refuses the package
     /// for it, but if that is chosen all the same, looks for what it wants.
     pub(super) fn depends_at(&self, package: PackageId, item: usize) -> Option<Edge<'_>> {
-        let good = self.depends(package);
-        match good.get(item) {
-            Some(edge) => Some(*edge),
-            None if item == good.len() => {
-                let (name, dependency) = self.malformed.get(&package)?;
-                Some(Edge {
-                    name: *name,
-                    dependency,
-                })
-            }
-            None => None,
+        if item == self.links.depends.get(package).len() {
+            let (name, dependency) = self.malformed.get(&package)?;
+            let name = *name;
+            return Some(Edge { name, dependency });
         }
+        self.depends_from(package, item).next()
     }
 
     /// All items of [`Graph::depends_at`].
@@ -246,30 +267,51 @@ impl<'a> Graph<'a> {
         (0..).map_while(move |item| self.depends_at(package, item))
     }
 
-    pub(super) fn install_if(&self, package: PackageId) -> &[Edge<'a>] {
-        self.edges
-            .get(self.packages[package].install_if.clone())
-            .unwrap_or_default()
+    /// The name in an item of [`Graph::depends_at`].
+    pub(super) fn wanted_at(&self, package: PackageId, item: usize) -> Option<NameId> {
+        let names = self.links.depends.get(package);
+        if item == names.len() {
+            return self.malformed.get(&package).map(|(name, _)| *name);
+        }
+        let relaxed = self.relaxed(package, item).map(|edge| edge.name);
+        relaxed.or_else(|| names.get(item).copied())
+    }
+
+    pub(super) fn install_if(
+        &self,
+        package: PackageId,
+    ) -> impl ExactSizeIterator<Item = Edge<'a>> + use<'_, 'a> {
+        // Most packages have none, and then nothing of the record is read.
+        let names = self.conditions(package);
+        let record = (!names.is_empty()).then(|| self.packages[package].record);
+        let wanted = record.map_or(&[][..], |record| &*record.install_if);
+        let items = names.iter().zip(wanted);
+        items.map(|(name, dependency)| Edge {
+            name: *name,
+            dependency,
+        })
+    }
+
+    /// The names in a package's install_if.
+    pub(super) fn conditions(&self, package: PackageId) -> &[NameId] {
+        self.links.install_if.get(package)
     }
 
     pub(super) fn provides(&self, package: PackageId) -> &[Provided<'a>] {
-        self.provided
-            .get(self.packages[package].provides.clone())
-            .unwrap_or_default()
+        self.links.provides.get(package)
     }
 
     /// Those names of the package that some install_if speaks of.
     pub(super) fn awaited(&self, package: PackageId) -> &[NameId] {
-        let names = self.awaited.get(self.packages[package].awaited.clone());
-        names.unwrap_or_default()
+        self.links.awaited.get(package)
     }
 
     /// The names that the package shares with others, but for those of one class; in the order of [`Graph::names_of`].
-    pub(super) fn shared(&self, package: PackageId, but: usize) -> impl Iterator<Item = &Shared> {
-        let runs = self.runs.get(self.packages[package].runs.clone());
-        let runs = runs.unwrap_or_default().iter();
+    pub(super) fn shared(&self, package: PackageId, but: u32) -> impl Iterator<Item = &Shared> {
+        let runs = self.links.runs.get(package).iter();
+        let shared = |run: &Run| self.links.shared.get(run.start..run.end);
         runs.filter(move |run| run.class != but)
-            .flat_map(|run| self.shared.get(run.items.clone()).unwrap_or_default())
+            .flat_map(move |run| shared(run).unwrap_or_default())
     }
 
     /// The package's own name, then what it provides, as written.
@@ -293,7 +335,7 @@ impl<'a> Graph<'a> {
     pub(super) fn itself(&self, package: PackageId) -> Provider<'a> {
         Provider {
             package,
-            version: Some(&self.packages[package].record.version),
+            version: Some(self.packages[package].version),
         }
     }
 
@@ -314,7 +356,7 @@ impl<'a> Graph<'a> {
 
     /// Whether `dependant` has a dependency, be it a refusal of other versions, that `package` satisfies.
     pub(super) fn depends_on(&self, dependant: PackageId, package: PackageId) -> bool {
-        self.depends(dependant).iter().any(|edge| {
+        self.depends(dependant).any(|edge| {
             let provider = self.provider(package, edge.name);
             provider.is_some() && self.satisfied(edge.dependency, Some(dependant), provider)
         })
@@ -336,317 +378,28 @@ impl<'a> Graph<'a> {
         if dependency.conflict && requirer == Some(provider.package) {
             return true;
         }
-        dependency.satisfied_by(
-            Some(&self.packages[provider.package].record.identity),
-            provider.version,
-        )
+        let identity = matches!(dependency.constraint, Constraint::Identity(_))
+            .then(|| &self.packages[provider.package].record.identity);
+        dependency.satisfied_by_text(identity, provider.version.unwrap_or_default())
     }
+}
 
-    /// Finds what the solver asks of packages again and again.
-    fn link_packages(&mut self) {
-        self.classify();
-        for package in self.packages.keys() {
-            let awaited = self.awaited.len();
-            let runs = self.runs.len();
-            let mut places = 0;
-            while let Some(name) = self.name_of(package, places) {
-                if !self.names[name].reverse_install_if.is_empty() {
-                    self.awaited.push(name);
-                }
-                let unversioned = places
-                    .checked_sub(1)
-                    .and_then(|item| self.provides(package).get(item))
-                    .map(|provided| provided.version.is_none());
-                self.packages[package].spares |= unversioned == Some(true);
-                if self.names[name].class != SOLE {
-                    self.share(runs, Shared { name, unversioned });
-                }
-                places += 1;
-            }
-            self.packages[package].awaited = awaited..self.awaited.len();
-            self.packages[package].runs = runs..self.runs.len();
-        }
-    }
-
-    /// Adds a name to the runs of a package, which begin at `first`.
-    fn share(&mut self, first: usize, shared: Shared) {
-        let class = self.names[shared.name].class;
-        let start = self.shared.len();
-        self.shared.push(shared);
-        let runs = self.runs.get_mut(first..).unwrap_or_default();
-        match runs.last_mut() {
-            Some(last) if last.class == class => last.items.end = start + 1,
-            _ => self.runs.push(Run {
-                class,
-                items: start..start + 1,
-            }),
-        }
-    }
-
-    /// Gives names with the same providers the same class.
-    fn classify(&mut self) {
-        let mut classes: HashMap<Vec<PackageId>, usize> = HashMap::new();
-        for name in self.names.keys() {
-            if self.names[name].providers.len() < 2 {
-                continue;
-            }
-            // All that a package provides was read at once, so equal ones stand together.
-            let providers = self.names[name].providers.iter();
-            let mut packages: Vec<PackageId> = providers.map(|one| one.package).collect();
-            packages.dedup();
-            if packages.len() > 1 {
-                let next = classes.len();
-                self.names[name].class = *classes.entry(packages).or_insert(next);
-            }
-        }
-    }
-
-    /// Links a package that came after all others: its names go to the end of the lists.
-    fn link_late(&mut self, package: PackageId) {
-        let names: Vec<NameId> = self.names_of(package).collect();
-        let depends: Vec<NameId> = self.depends(package).iter().map(|edge| edge.name).collect();
-        let conditions: Vec<NameId> = self
-            .install_if(package)
-            .iter()
-            .map(|edge| edge.name)
-            .collect();
-        for name in names {
-            for wanted in &depends {
-                push_new(&mut self.names[*wanted].reverse_depends, name);
-            }
-            for awaited in &conditions {
-                push_new(&mut self.names[*awaited].reverse_install_if, name);
-            }
-        }
-    }
-
-    fn link_names(&mut self) {
-        let order = names::visiting_order(self.names.values().map(|name| name.text));
-        for name in order {
-            for at in 0.. {
-                let Some(provider) = self.names[name].providers.get(at).copied() else {
-                    break;
-                };
-                let package = &self.packages[provider.package];
-                for edge in self.edges.get(package.depends.clone()).unwrap_or_default() {
-                    push_once(&mut self.names[edge.name].reverse_depends, name);
-                }
-                if let Some((wanted, _)) = self.malformed.get(&provider.package) {
-                    push_once(&mut self.names[*wanted].reverse_depends, name);
-                }
-                for edge in self
-                    .edges
-                    .get(package.install_if.clone())
-                    .unwrap_or_default()
-                {
-                    push_once(&mut self.names[edge.name].reverse_install_if, name);
-                }
-            }
+impl Links<'_> {
+    /// Has room for so many packages; most have less dependencies and provides.
+    fn with_capacity(packages: usize) -> Self {
+        Links {
+            depends: Lists::with_capacity(packages, 3 * packages),
+            provides: Lists::with_capacity(packages, 2 * packages),
+            install_if: Lists::with_capacity(packages, packages),
+            awaited: Lists::with_capacity(packages, 0),
+            runs: Lists::with_capacity(packages, 0),
+            ..Links::default()
         }
     }
 }
 
 impl<'a> Name<'a> {
-    fn new(text: &'a str) -> Self {
-        Name {
-            text,
-            providers: Vec::new(),
-            reverse_depends: Vec::new(),
-            reverse_install_if: Vec::new(),
-            class: SOLE,
-        }
-    }
-}
-
-/// The dependency of a record that cannot be read: its name, and what it would be with a version like any other.
-fn malformed(record: &Record) -> Option<(&str, Dependency)> {
-    let Some(Uninstallable::Dependency(atom)) = &record.uninstallable else {
-        return None;
-    };
-    let (conflict, name, op, version) = dependency::split(atom)?;
-    let wanted = Dependency {
-        conflict,
-        name: name.to_owned(),
-        tag: None,
-        constraint: Constraint::Version {
-            op: op.filter(|op| *op != Op::IDENTITY)?,
-            version: Version::lenient(version),
-        },
-    };
-    Some((name, wanted))
-}
-
-fn push_new(list: &mut Vec<NameId>, name: NameId) {
-    if !list.contains(&name) {
-        list.push(name);
-    }
-}
-
-/// All additions of one name come in a row, so the last row tells.
-fn push_once(list: &mut Vec<NameId>, name: NameId) {
-    if list.last() != Some(&name) {
-        list.push(name);
-    }
-}
-
-/// Fills a graph in the order of reading.
-struct Reader<'g, 'u, 'a> {
-    graph: &'g mut Graph<'a>,
-    universe: &'u Universe<'a>,
-    /// Records with one identity are one package.
-    by_identity: HashMap<&'a [u8], PackageId>,
-}
-
-impl<'a> Reader<'_, '_, 'a> {
-    fn world(&mut self, world: &'a [Dependency]) -> Result<(), TooManyTags> {
-        for entry in world {
-            self.graph.meet(&entry.name);
-            self.graph.tags.meet(entry.tag.as_deref())?;
-        }
-        Ok(())
-    }
-
-    fn installed(&mut self) -> Result<(), TooManyTags> {
-        for installed in &self.universe.installed {
-            let tag = self.graph.tags.meet(installed.tag)?;
-            let package = self.package(installed.record);
-            for replaced in installed.replaces {
-                self.graph.meet(&replaced.name);
-            }
-            let row = &mut self.graph.packages[package];
-            if row.installed.is_none() {
-                row.installed = Some(tag);
-                self.graph.installed.push(package);
-            }
-        }
-        Ok(())
-    }
-
-    fn repositories(&mut self) -> Result<(), TooManyTags> {
-        for (repository, offers) in self.universe.repositories.iter().enumerate() {
-            let tag = self.graph.tags.meet(offers.tag)?;
-            self.graph.known_tags |= tag;
-            for (record, offered) in offers.records.iter().enumerate() {
-                let package = self.package(offered);
-                let row = &mut self.graph.packages[package];
-                row.home |= tag;
-                row.first.get_or_insert(repository);
-                if offers.access < row.access {
-                    row.access = offers.access;
-                    row.offer = Some(Offer { repository, record });
-                }
-            }
-        }
-        for package in &self.graph.installed {
-            let row = &mut self.graph.packages[*package];
-            if let Some(tag) = row.installed {
-                row.home |= tag & self.graph.known_tags;
-            }
-        }
-        Ok(())
-    }
-
-    fn given(&mut self) {
-        for given in &self.universe.given {
-            let before = self.graph.packages.len();
-            let package = self.package(given.record);
-            let row = &mut self.graph.packages[package];
-            row.given = Some(given.file || row.given == Some(true));
-            if self.graph.packages.len() > before {
-                self.graph.link_late(package);
-            }
-        }
-    }
-
-    /// Makes other builds of pinned names unusable.
-    fn pin(&mut self) {
-        for pinned in &self.universe.pinned {
-            let Some(name) = self.graph.find(&pinned.name) else {
-                continue;
-            };
-            for provider in &self.graph.names[name].providers {
-                let package = &mut self.graph.packages[provider.package];
-                if package.name == name && package.record.identity != pinned.identity {
-                    package.installable = false;
-                    package.pinned = Some(pinned);
-                }
-            }
-        }
-    }
-
-    /// The package of a record, which is added unless one with this identity was read before.
-    fn package(&mut self, record: &'a Record) -> PackageId {
-        if let Some(known) = self.by_identity.get(record.identity.first_20()) {
-            return *known;
-        }
-        let foreign = !self.is_ours(record);
-        let name = self.graph.meet(&record.name);
-        let depends = self.edges(&record.depends);
-        let malformed = malformed(record).map(|(name, wanted)| (self.graph.meet(name), wanted));
-        let provides = self.provides(record);
-        let install_if = self.edges(&record.install_if);
-        let package = self.graph.packages.push(Package {
-            name,
-            record,
-            first: None,
-            offer: None,
-            access: Access::Unreachable,
-            given: None,
-            installed: None,
-            home: TagSet::EMPTY,
-            installable: record.uninstallable.is_none() && !foreign,
-            foreign,
-            pinned: None,
-            spares: false,
-            awaited: 0..0,
-            runs: 0..0,
-            depends,
-            install_if,
-            provides: provides.clone(),
-        });
-        if let Some(malformed) = malformed {
-            self.graph.malformed.insert(package, malformed);
-        }
-        self.by_identity.insert(record.identity.first_20(), package);
-        self.graph.names[name].providers.push(Provider {
-            package,
-            version: Some(&record.version),
-        });
-        for provided in self.graph.provided.get(provides).unwrap_or_default() {
-            let provider = Provider {
-                package,
-                version: provided.version,
-            };
-            self.graph.names[provided.name].providers.push(provider);
-        }
-        package
-    }
-
-    fn edges(&mut self, dependencies: &'a [Dependency]) -> Range<usize> {
-        let start = self.graph.edges.len();
-        for dependency in dependencies {
-            let name = self.graph.meet(&dependency.name);
-            self.graph.edges.push(Edge { name, dependency });
-        }
-        start..self.graph.edges.len()
-    }
-
-    fn provides(&mut self, record: &'a Record) -> Range<usize> {
-        let start = self.graph.provided.len();
-        for provide in &record.provides {
-            let name = self.graph.meet(&provide.name);
-            self.graph.provided.push(Provided {
-                name,
-                version: provide.version.as_ref(),
-            });
-        }
-        start..self.graph.provided.len()
-    }
-
-    fn is_ours(&self, record: &Record) -> bool {
-        record
-            .arch
-            .as_deref()
-            .is_none_or(|arch| arch == "noarch" || self.universe.architectures.contains(&arch))
+    pub(super) fn new(text: &'a str) -> Self {
+        Name { text, class: SOLE }
     }
 }

@@ -4,7 +4,7 @@
 //! solver step by step, because matching its result means matching the order of its decisions:
 //!
 //! ```text
-//! graph      names and packages, linked
+//! graph      names and packages, linked (link)
 //! operation  the request as a world, and wishes for single packages
 //! discover   every name within reach gets a number, which ranks it
 //! solver     constraints are applied; names whose situation changed are reconsidered (reconsider);
@@ -23,6 +23,7 @@ mod decide;
 mod discover;
 mod explain;
 mod graph;
+mod link;
 pub(crate) mod names;
 mod narrow;
 mod operation;

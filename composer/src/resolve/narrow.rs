@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use apk_format::{Constraint, Dependency, Op, Version};
+use apk_format::{Constraint, Dependency, Op, Version, version};
 
 use super::changes::ChangeList;
 use super::explain;
@@ -129,11 +129,11 @@ fn chosen_edges<'a>(graph: &Graph<'a>, plan: &Plan<'a>) -> Vec<Item<'a>> {
     solver.solve(plan);
     let changes = ChangeList::make(&mut solver, plan);
     let items = changes.chosen().flat_map(|package| {
-        let edges = graph.depends(package).iter().enumerate();
+        let edges = graph.depends(package).enumerate();
         edges.map(move |(place, edge)| Item {
             package,
             place,
-            edge: *edge,
+            edge,
         })
     });
     items.collect()
@@ -142,12 +142,8 @@ fn chosen_edges<'a>(graph: &Graph<'a>, plan: &Plan<'a>) -> Vec<Item<'a>> {
 /// Makes only the needed ones of the dependencies count.
 fn set<'a>(graph: &mut Graph<'a>, edges: &[Item<'a>], needed: &[usize], nothing: Edge<'a>) {
     for (at, item) in edges.iter().enumerate() {
-        let edge = if needed.binary_search(&at).is_ok() {
-            item.edge
-        } else {
-            nothing
-        };
-        graph.relax(item.package, item.place, edge);
+        let left_out = needed.binary_search(&at).is_err();
+        graph.relax(item.package, item.place, left_out.then_some(nothing));
     }
 }
 
@@ -266,7 +262,7 @@ fn facts(
         let Constraint::Version { version, .. } = &dependency.constraint else {
             continue;
         };
-        if !told.contains(&name) && !graph.names[name].providers.is_empty() {
+        if !told.contains(&name) && !graph.providers(name).is_empty() {
             told.push(name);
             facts.push(Fact::Available {
                 name: graph.names[name].text.to_owned(),
@@ -280,25 +276,26 @@ fn facts(
 /// What provides a name, the version nearest to the wanted one first: from there on, and below, by turns.
 pub(super) fn nearest(graph: &Graph<'_>, name: NameId, wanted: &Version) -> Vec<String> {
     let own = |package: PackageId| graph.packages[package].name == name;
-    let providers = graph.names[name].providers.iter();
-    let mut versions: Vec<(&Version, String)> = providers
+    let providers = graph.providers(name).iter();
+    let mut versions: Vec<(Version, String)> = providers
         .filter(|provider| graph.packages[provider.package].installable)
         .filter_map(|provider| {
-            let version = provider.version?;
+            let text = provider.version?;
+            let version = Version::lenient(text);
             let title = title(graph, provider.package);
             Some(if own(provider.package) {
                 (version, title)
             } else {
                 (
                     version,
-                    format!("{title} ({}={version})", graph.names[name].text),
+                    format!("{title} ({}={text})", graph.names[name].text),
                 )
             })
         })
         .collect();
-    versions.sort_by(|a, b| a.0.cmp(b.0));
+    versions.sort_by(|a, b| a.0.cmp(&b.0));
     versions.dedup_by(|a, b| a.1 == b.1);
-    let above = versions.partition_point(|(version, _)| *version < wanted);
+    let above = versions.partition_point(|(version, _)| version < wanted);
     let (below, above) = versions.split_at(above);
     let (mut below, mut above) = (below.iter().rev(), above.iter());
     let mut found = Vec::new();
@@ -398,9 +395,10 @@ impl<'a> Hints<'_, 'a> {
                 },
                 ..Dependency::any(&package.record.name)
             };
-            let has_older = self.graph.names[package.name].providers.iter().any(|one| {
-                one.version
-                    .is_some_and(|version| version.cmp(&package.record.version) == Ordering::Less)
+            let has_older = self.graph.providers(package.name).iter().any(|one| {
+                one.version.is_some_and(|version| {
+                    version::compare(version, package.version, false) == Ordering::Less
+                })
             });
             if !has_older || !package.record.version.is_valid() {
                 continue;

@@ -302,8 +302,8 @@ impl<'a> Plan<'a> {
     fn refresh_world(&mut self, graph: &Graph<'a>, available: bool, prune: bool) {
         if prune {
             let offered = |name: NameId| {
-                graph.names[name]
-                    .providers
+                graph
+                    .providers(name)
                     .iter()
                     .any(|provider| graph.packages[provider.package].is_available())
             };
@@ -361,7 +361,7 @@ fn has_newer(graph: &Graph<'_>, name: &str) -> bool {
     let Some(name) = graph.find(name) else {
         return false;
     };
-    let packages = graph.names[name].providers.iter();
+    let packages = graph.providers(name).iter();
     let mut packages = packages.map(|provider| &graph.packages[provider.package]);
     let installed = packages
         .clone()
@@ -466,9 +466,9 @@ impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
         let graph = self.graph;
         let reverse = graph
             .names_of(package)
-            .flat_map(|name| &graph.names[name].reverse_depends);
+            .flat_map(|name| graph.reverse_depends(name));
         let providers = reverse
-            .flat_map(|name| &graph.names[*name].providers)
+            .flat_map(|name| graph.providers(*name))
             .map(|provider| provider.package);
         providers
             .filter(|dependant| graph.packages[*dependant].is_installed())
@@ -476,8 +476,9 @@ impl<'p, 'g, 'a> Deletion<'p, 'g, 'a> {
     }
 
     fn installed_as(&self, name: NameId) -> Option<PackageId> {
-        let mut own = self.graph.names[name]
-            .providers
+        let mut own = self
+            .graph
+            .providers(name)
             .iter()
             .map(|provider| provider.package);
         own.find(|package| {

@@ -73,7 +73,7 @@ impl Reach<'_, '_> {
         let graph = self.graph;
         match task {
             Task::Name(name, how) => {
-                let providers = graph.names[name].providers.iter();
+                let providers = graph.providers(name).iter();
                 let packages = providers.map(|one| Task::Package(one.package, name, how));
                 self.tasks.extend(packages);
             }
@@ -87,8 +87,8 @@ impl Reach<'_, '_> {
                     .extend(wanted.map(|edge| Task::Name(edge.name, PRESENT)));
             }
             Task::Waiting(name) => {
-                let waiting = graph.names[name].reverse_install_if.iter();
-                let providers = waiting.flat_map(|name| &graph.names[*name].providers);
+                let waiting = graph.reverse_install_if(name).iter();
+                let providers = waiting.flat_map(|name| graph.providers(*name));
                 self.tasks
                     .extend(providers.map(|one| Task::Conditions(one.package)));
             }
@@ -106,7 +106,7 @@ impl Reach<'_, '_> {
         let known = &graph.packages[package];
         let mut provides = graph.provides(package).iter();
         let concrete = known.name == name
-            || known.record.provider_priority > 0
+            || known.provider_priority > 0
             || provides.any(|one| one.name == name && one.version.is_some());
         let how = if concrete { how } else { VIRTUAL };
         let marks = self.packages.entry(package).or_default();
@@ -127,15 +127,13 @@ impl Reach<'_, '_> {
     }
 
     fn holds(&self, package: PackageId) -> bool {
-        let conditions = self.graph.install_if(package);
+        let mut conditions = self.graph.install_if(package);
         let there = |name: &NameId| {
             let marks = self.names.get(name).copied().unwrap_or_default();
             marks & (PRESENT | TRIGGERED) != 0
         };
         self.among.contains(&package)
-            && !conditions.is_empty()
-            && conditions
-                .iter()
-                .all(|edge| there(&edge.name) != edge.dependency.conflict)
+            && conditions.len() > 0
+            && conditions.all(|edge| there(&edge.name) != edge.dependency.conflict)
     }
 }

@@ -18,7 +18,7 @@ struct Walk {
     triggered: bool,
     exhausted: bool,
     /// The class of the name.
-    class: usize,
+    class: u32,
 }
 
 /// What became of one condition of a package's install_if.
@@ -39,14 +39,14 @@ impl<'a> Solver<'_, 'a> {
         let changed = std::mem::replace(&mut state.auto_selectable, walk.auto_selectable)
             != walk.auto_selectable;
         if let Some(first) = walk.first {
-            for provider in &self.graph.names[name].providers {
+            for provider in self.graph.providers(name) {
                 let package = &mut self.packages[provider.package];
                 package.in_last_merge = package.in_this_merge;
             }
             self.require_common(first, walk.options);
             self.require_provided(name, first, &walk);
         }
-        let reverse = &self.graph.names[name].reverse_depends;
+        let reverse = self.graph.reverse_depends(name);
         self.spend(reverse.len());
         self.names[name].requirers_decided = reverse
             .iter()
@@ -68,7 +68,7 @@ impl<'a> Solver<'_, 'a> {
             class: self.graph.names[name].class,
         };
         self.walks += 1;
-        for provider in &self.graph.names[name].providers {
+        for provider in self.graph.providers(name) {
             self.weigh(name, *provider, &mut walk);
         }
         walk
@@ -110,7 +110,7 @@ impl<'a> Solver<'_, 'a> {
     /// Whether all that a package depends on can still be had.
     fn is_satisfiable(&mut self, package: PackageId) -> bool {
         let mut steps = 0;
-        let satisfiable = self.graph.depends(package).iter().all(|edge| {
+        let satisfiable = self.graph.depends(package).all(|edge| {
             if edge.dependency.conflict && self.ignores_conflicts {
                 return true;
             }
@@ -124,13 +124,10 @@ impl<'a> Solver<'_, 'a> {
                 return by(state.chosen);
             }
             (state.requirers == 0 && by(None))
-                || self.graph.names[edge.name]
-                    .providers
-                    .iter()
-                    .any(|provider| {
-                        steps += 1;
-                        self.packages[provider.package].selectable && by(Some(*provider))
-                    })
+                || self.graph.providers(edge.name).iter().any(|provider| {
+                    steps += 1;
+                    self.packages[provider.package].selectable && by(Some(*provider))
+                })
         });
         self.spend(steps);
         satisfiable
@@ -140,7 +137,7 @@ impl<'a> Solver<'_, 'a> {
     pub(super) fn is_auto_selectable(&self, provider: Provider<'a>) -> bool {
         let package = &self.graph.packages[provider.package];
         provider.version.is_some()
-            || package.record.provider_priority > 0
+            || package.provider_priority > 0
             || self.names[package.name].requirers > 0
     }
 
@@ -158,7 +155,7 @@ impl<'a> Solver<'_, 'a> {
 
     fn try_trigger(&mut self, package: PackageId) {
         for edge in self.graph.install_if(package) {
-            match self.condition(package, *edge) {
+            match self.condition(package, edge) {
                 Condition::Holds => {}
                 Condition::Fails => {
                     self.packages[package].cannot_trigger = true;
@@ -219,11 +216,11 @@ impl<'a> Solver<'_, 'a> {
                 continue;
             }
             if options == 1 {
-                self.apply(Requirer::Package(first), *edge);
+                self.apply(Requirer::Package(first), edge);
             } else if self.names[edge.name].requirers == 0 {
                 self.names[edge.name].requirers = 1;
                 self.announce(edge.name);
-                for provider in &self.graph.names[edge.name].providers {
+                for provider in self.graph.providers(edge.name) {
                     self.inherit(provider.package, Requirer::Package(first));
                 }
             }
@@ -268,8 +265,8 @@ impl<'a> Solver<'_, 'a> {
     fn rule_out_strangers(&mut self, provided: NameId) {
         let spare_unversioned = self.names[provided].provided_unversioned;
         let graph = self.graph;
-        self.spend(graph.names[provided].providers.len());
-        for provider in &graph.names[provided].providers {
+        self.spend(graph.providers(provided).len());
+        for provider in graph.providers(provided) {
             let package = provider.package;
             let spared =
                 spare_unversioned && (provider.version.is_none() || graph.packages[package].spares);

@@ -66,7 +66,7 @@ impl<'g, 'a> Solver<'g, 'a> {
         };
         for wish in &plan.named {
             solver.names[wish.name].rank.named = true;
-            for provider in &graph.names[wish.name].providers {
+            for provider in graph.providers(wish.name) {
                 let package = &mut solver.packages[provider.package];
                 package.wishes |= wish.own;
                 package.inheritable |= wish.inheritable;
@@ -125,14 +125,14 @@ impl<'g, 'a> Solver<'g, 'a> {
         if (edge.dependency.conflict && self.ignores_conflicts) || self.work > self.limit {
             return;
         }
-        self.spend(1 + self.graph.names[edge.name].providers.len());
+        self.spend(1 + self.graph.providers(edge.name).len());
         if !edge.dependency.conflict {
             self.names[edge.name].requirers += 1;
             if self.names[edge.name].requirers == 1 {
                 self.announce(edge.name);
             }
         }
-        for provider in &self.graph.names[edge.name].providers {
+        for provider in self.graph.providers(edge.name) {
             let satisfied =
                 self.graph
                     .satisfied(edge.dependency, requirer.package(), Some(*provider));
@@ -192,8 +192,8 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Whoever depends on this name looks at its dependencies again.
     pub(super) fn signal_depends(&mut self, name: NameId) {
-        self.spend(1 + self.graph.names[name].reverse_depends.len());
-        for reverse in &self.graph.names[name].reverse_depends {
+        self.spend(1 + self.graph.reverse_depends(name).len());
+        for reverse in self.graph.reverse_depends(name) {
             if self.names[*reverse].seen {
                 self.names[*reverse].recheck.depends = true;
                 self.enqueue_dirty(*reverse);
@@ -203,8 +203,8 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Whoever waits for this name looks at its install_if again.
     pub(super) fn signal_install_if(&mut self, name: NameId) {
-        self.spend(self.graph.names[name].reverse_install_if.len());
-        for reverse in &self.graph.names[name].reverse_install_if {
+        self.spend(self.graph.reverse_install_if(name).len());
+        for reverse in self.graph.reverse_install_if(name) {
             let state = &mut self.names[*reverse];
             if state.seen && !state.exhausted {
                 state.recheck.install_if = true;

@@ -46,13 +46,13 @@ fn why_not<'a>(
 ) -> Result<WhyNot, ResolveError> {
     let plan = Plan::make(graph, request)?;
     let known = graph.find(&wanted.name);
-    let Some(name) = known.filter(|name| !graph.names[*name].providers.is_empty()) else {
+    let Some(name) = known.filter(|name| !graph.providers(*name).is_empty()) else {
         return Ok(WhyNot::NoSuchName {
             similar: similar(graph, &wanted.name),
         });
     };
     let fits = |provider: &&Provider<'a>| graph.satisfied(wanted, None, Some(**provider));
-    if !graph.names[name].providers.iter().any(|one| fits(&one)) {
+    if !graph.providers(name).iter().any(|one| fits(&one)) {
         let nowhere = Version::lenient("0");
         let version = match &wanted.constraint {
             Constraint::Version { version, .. } => version,
@@ -128,11 +128,13 @@ fn preference(graph: &Graph<'_>, usual: Provider<'_>, other: Provider<'_>) -> St
         &graph.packages[usual.package],
         &graph.packages[other.package],
     );
+    let usual_version = usual.version.map(Version::lenient);
+    let other_version = other.version.map(Version::lenient);
     let words = if a.is_installed() && !b.is_installed() {
         "it is installed"
     } else if a.home.intersects(TagSet::DEFAULT) && !b.home.intersects(TagSet::DEFAULT) {
         "the other is only in a tagged repository"
-    } else if usual.version > other.version
+    } else if usual_version > other_version
         || (a.name == b.name && a.record.version > b.record.version)
     {
         "its version is higher"
@@ -140,7 +142,7 @@ fn preference(graph: &Graph<'_>, usual: Provider<'_>, other: Provider<'_>) -> St
         "its provider priority is higher"
     } else if a.first < b.first {
         "its repository comes first"
-    } else if usual.version < other.version {
+    } else if usual_version < other_version {
         "the other was ruled out when it was decided"
     } else {
         "it comes first in the index"
