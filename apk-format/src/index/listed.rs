@@ -54,8 +54,9 @@ pub(super) fn fields(
     value: Value,
     budget: &mut Budget,
 ) -> Result<Fields, IndexError> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(TEXT);
     let listed = Listed::read(InfoView::new(adb, value)?, budget, &mut text)?;
+    text.shrink_to_fit();
     Ok(listed.into_fields(&Shared::new(text)))
 }
 
@@ -303,6 +304,9 @@ fn provides(
 
 /// How many records get room before any of them was read: Alpine's largest index has 27,000.
 const MANY: usize = 1 << 15;
+
+/// How much room a text gets before any of it was read, in bytes: most are shorter.
+const TEXT: usize = 512;
 
 /// What a record costs beside its texts and lists. The shortest that a writer makes has 60 bytes.
 pub(super) const RECORD: usize = 128;
