@@ -35,14 +35,17 @@ impl<R: Read> Package<R> {
     ///
     /// The reader need not be buffered. Neither identity nor signature has been looked at yet.
     pub fn open(mut reader: R) -> Result<Package<R>, PackageError> {
-        let mut magic = Vec::new();
-        let read = reader.by_ref().take(3).read_to_end(&mut magic);
-        read.map_err(|source| PackageError::Read {
+        let failed = |source| PackageError::Read {
             member: Member::Signature,
             offset: 0,
             source,
-        })?;
-        let is_v3 = magic == b"ADB";
+        };
+        let mut magic = Vec::new();
+        let read = reader.by_ref().take(4).read_to_end(&mut magic);
+        if matches!(read.map_err(failed)?, 1..4) {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let is_v3 = magic.starts_with(b"ADB");
         let whole = Cursor::new(magic).chain(reader);
         Ok(Package(if is_v3 {
             Format::V3(Box::new(v3::Reader::open(whole)?))

@@ -1,7 +1,8 @@
 //! `apk adbsign`: more signatures for v3 files, or others, in place.
 //!
 //! Values and contents stay as they are. Only what is trusted gets another signature, unless untrusted files are
-//! allowed; apk 3.0.6 loads no keys here, and so always wants them allowed. As with apk, a file that cannot be signed is told of, and the exit code is 0 nevertheless. Of several files
+//! allowed; apk 3.0.6 loads no keys here, and so always wants them allowed. As with apk, a file that cannot be signed is
+//! told of, and the exit code is 0 nevertheless; it stays as it is, where apk 3.0.6 leaves an empty file. Of several files
 //! apk 3.0.6 signs the first one only, and says nothing; here all are signed.
 
 use std::fs::File;

@@ -43,10 +43,10 @@ fn run(session: &mut Session, files: &[String]) -> Code {
 fn read(session: &mut Session, draft: &mut IndexDraft, path: &str) -> Result<(), Trouble> {
     let system = |error: io::Error| phrases::system(&error);
     let mut file = File::open(path).map_err(system)?;
-    let mut magic = Vec::new();
-    let read = file.by_ref().take(3).read_to_end(&mut magic);
-    read.map_err(system)?;
-    if magic == b"ADB" {
+    let mut magic = [0; 4];
+    let read = file.read_exact(&mut magic);
+    read.map_err(|error| phrases::stream(&error))?;
+    if magic.starts_with(b"ADB") {
         return Err(phrases::NOT_SUPPORTED.into());
     }
     let index = Index::read(
@@ -65,9 +65,7 @@ fn read(session: &mut Session, draft: &mut IndexDraft, path: &str) -> Result<(),
 
 fn in_words(error: &IndexError) -> Trouble {
     match error {
-        IndexError::NoRecords | IndexError::Archive { .. } => {
-            Trouble::of(phrases::NOT_SUPPORTED, error)
-        }
+        IndexError::NoRecords => Trouble::of(phrases::NOT_SUPPORTED, error),
         error => phrases::index(error),
     }
 }

@@ -1,10 +1,13 @@
 //! `apk extract`: the files of packages into a directory. No script runs, no database is written.
+//!
+//! A package is read to its end before its first file is made; apk 3.0.6 leaves what came before the damage that it finds.
+//! Directories keep their setgid bit, which apk 3.0.6 loses.
 
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use apk_format::{Entry, EntryKind};
+use apk_format::{Entry, EntryKind, PackageError};
 use composer::accounts::Accounts;
 use composer::extract::{Destination, ExtractError, Lost, Watch};
 
@@ -86,6 +89,9 @@ fn trouble(error: &ExtractError) -> Trouble {
             phrases::system(source).into()
         }
         ExtractError::Read(error) => phrases::stream(error),
+        ExtractError::Package(PackageError::Schema { .. }) => {
+            Trouble::of(phrases::NOT_SUPPORTED, error)
+        }
         ExtractError::Package(error) => phrases::package(error),
         ExtractError::Signature(error) => phrases::signature(error),
         ExtractError::Make { source, .. } => Trouble::of(phrases::system(source), error),

@@ -1,4 +1,6 @@
 //! `apk index`: `APKINDEX.tar.gz` out of package files, unsigned.
+//!
+//! Packages are read up to their files. apk 3.0.6 reads a buffer further, and refuses packages with damage in there.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal};
@@ -155,7 +157,9 @@ fn list(
 fn in_words(error: &IndexingError) -> Trouble {
     match error {
         // A package is expected here, so that what is none is no index either.
-        IndexingError::Package(PackageError::NotControl { .. }) => phrases::NOT_SUPPORTED.into(),
+        IndexingError::Package(PackageError::NotControl { .. } | PackageError::Schema { .. }) => {
+            phrases::NOT_SUPPORTED.into()
+        }
         IndexingError::Package(error) => phrases::package(error),
         IndexingError::Signature(error) => phrases::signature(error),
         IndexingError::Dependency(_) => Trouble::of(phrases::PACKAGE_FORMAT, error),

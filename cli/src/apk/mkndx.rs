@@ -5,6 +5,9 @@
 //! | not newer than the older index, which lists one of their size under their file's name | as there, without being read |
 //! | with `--filter-spec`, when the older index lists them under their name | as there; others are passed over, and no file is looked at |
 //! | all others | as their files say; their signatures must be trusted |
+//!
+//! As with [`index`](super::index), damage in their files is not looked for. An index that lists nothing can be read; apk
+//! 3.0.6 makes such ones too, and refuses them then.
 
 use std::fs::{self, File};
 use std::path::Path;

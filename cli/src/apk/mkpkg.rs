@@ -3,9 +3,19 @@
 //! The directory is walked twice: for what is in it, and for the contents. It is never followed through a link, and no
 //! fifo or device in it is opened. A file that changes in between ends the run.
 //!
-//! Differences from apk 3.0.6: `hashes` that are given are checked and otherwise ignored, as apk overwrites them; a
-//! `provider-priority` and a `replaces-priority` beyond 16 bits are refused, because every apk cuts them when it reads
-//! them; targets of links and attributes are packed whole, where apk cuts or leaves out what has more than 1022 bytes.
+//! Where apk 3.0.6 makes something else on purpose of ours:
+//!
+//! | said or found | apk 3.0.6 | here |
+//! |---|---|---|
+//! | `hashes` | overwrites them, and leaves their bytes behind | checked, else ignored |
+//! | `provider-priority`, `replaces-priority` beyond 16 bits | written; every apk cuts them when it reads them | refused |
+//! | a number of 0 | written | left out, which means the same |
+//! | `><` with what is no checksum, `!` before what is provided | written; nothing can be installed with it | refused |
+//! | names that are not UTF-8, or with control characters | written | refused |
+//! | a hard link to a file in the directory itself | named `./file`, which `apk add` does not find | `file` |
+//! | several attributes of a file | in the order in which the system lists them | in that of their names |
+//! | targets of links, attributes beyond 1022 bytes | cut, left out | whole |
+//! | fifos and devices | opened and read for a checksum, for ever or with an error | never opened |
 
 mod info;
 

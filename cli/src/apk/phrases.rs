@@ -176,7 +176,9 @@ fn block_words(error: &BlockError) -> String {
 /// Why a file is no v3 file, or a broken one. What is no stream that apk can decompress has no header either.
 pub(super) fn frame(error: &BlockError) -> Trouble {
     match error {
-        BlockError::Read { offset: 0, source } if source.raw_os_error().is_none() => {
+        BlockError::Read { offset: 0, source }
+            if source.raw_os_error().is_none() && source.kind() != io::ErrorKind::UnexpectedEof =>
+        {
             Trouble::of(ADB_HEADER, error)
         }
         other => block(other),

@@ -24,8 +24,21 @@ pub(super) fn package(
         return Err(SchemaError::Missing { field: "version" });
     }
     info.replaces_priority = low_16_bits(view.replaces_priority()?);
-    info.triggers = words(view.triggers()?, "triggers", budget)?;
+    info.triggers = triggers(view.triggers()?, budget)?;
     Ok(info)
+}
+
+/// Patterns of directories. Several in one text are as many: so databases have them, with spaces between them.
+fn triggers(list: List<'_>, budget: &mut Budget) -> Result<Vec<String>, SchemaError> {
+    let mut all = Vec::new();
+    for text in list.texts() {
+        let text = line(text?, "triggers", budget)?;
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            spend(budget, size_of::<String>(), "triggers")?;
+            all.push(word.to_owned());
+        }
+    }
+    Ok(all)
 }
 
 /// What an index says of a package too. The version may be empty.
