@@ -7,9 +7,12 @@
 )]
 
 mod apk;
+mod apk_apart;
 mod apk_audit;
 mod apk_extract;
 mod apk_extract_hostile;
+mod apk_made;
+mod apk_made_plan;
 mod apk_making;
 mod apk_material;
 mod apk_mounts;
