@@ -1,9 +1,9 @@
 //! `apk fetch`: packages out of repositories, checked against the index, into a directory or onto stdout.
 //!
 //! With `--purge` the output directory holds what was asked for, and nothing else: every other visible file goes, as
-//! apk's manual has it. apk 3.0.6 also takes away what it has just fetched.
+//! apk's manual has it. apk 3.0.6 also takes away what it has just fetched, and says that directories go, which stay.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -107,11 +107,10 @@ fn purge(session: &mut Session, packages: &[PackageId]) {
         return; // the working directory is nobody's cache
     };
     let spec = session.value("pkgname-spec").unwrap_or(USUAL_NAME);
-    let wanted = packages.iter().filter_map(|package| {
-        let name = file_name(&session.inventory, *package, spec).ok()?;
-        Some((name, session.inventory[*package].record.size))
-    });
-    let wanted: HashMap<PathBuf, u64> = wanted.collect();
+    let wanted: HashSet<PathBuf> = packages
+        .iter()
+        .filter_map(|package| file_name(&session.inventory, *package, spec).ok())
+        .collect();
     let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
     names.sort();
@@ -120,7 +119,7 @@ fn purge(session: &mut Session, packages: &[PackageId]) {
         let Ok(there) = fs::symlink_metadata(&path) else {
             continue;
         };
-        let stays = wanted.get(Path::new(&name)) == Some(&there.len());
+        let stays = wanted.contains(Path::new(&name));
         if stays || there.is_dir() || name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
