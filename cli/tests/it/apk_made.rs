@@ -32,8 +32,8 @@ fn seen(
     mut command: Command,
 ) -> Option<(String, String)> {
     let own = dir.display().to_string();
-    let words = words.iter().map(|word| word.replace("DIR", &own));
-    command.args(words).current_dir(dir);
+    command.args(words.iter().map(|word| word.replace("DIR", &own)));
+    command.current_dir(dir);
     command
         .env("APK_CONFIG", "/dev/null")
         .env("SOURCE_DATE_EPOCH", "1700000000");
@@ -48,7 +48,12 @@ fn seen(
         .filter(|line| !ours_alone(line));
     let stderr: String = stderr.collect();
     let said = format!("[{code}]\n{}! {stderr}", answer.stdout);
-    Some((cut_off(&said).replace(&own, "DIR"), files(dir)))
+    let said = cut_off(&said).replace(&own, "DIR");
+    let said = match words.iter().any(|word| word == "extract") && said.contains("! ERROR") {
+        true => without_listing(&said),
+        false => said,
+    };
+    Some((said, files(dir)))
 }
 
 /// apk 3.0.6 has many words for a file that is cut off, which depend on where.
@@ -58,6 +63,16 @@ fn cut_off(said: &str) -> String {
         _ => format!("{line}\n"),
     };
     said.lines().map(short).collect()
+}
+
+/// Of what cannot be extracted: the code, which package it was, and why. apk 3.0.6 tells what came before the damage.
+fn without_listing(said: &str) -> String {
+    let kept = |line: &&str| {
+        ["[", "Extracting", "!"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
+    };
+    said.split_inclusive('\n').filter(kept).collect()
 }
 
 /// What is in the directory, but for the material that no command changes: of files that are compressed, what they hold.
@@ -135,7 +150,7 @@ fn session(seed: u64, apk: Option<&Peer>, mut each: impl FnMut(&[String], &str, 
         // What apk 3.0.6 cannot sign is an empty file then; what it extracts before it finds the damage stays.
         let spoils = |said: &str| {
             let kinds = ["adbsign", "extract"];
-            words.iter().any(|word| kinds.contains(&&**word)) && said.contains("ERROR")
+            words.iter().any(|word| kinds.contains(&&**word)) && said.contains("! ERROR")
         };
         if let Some((_, left)) = their.as_mut().filter(|(said, _)| spoils(said)) {
             again(&theirs, &ours, true);
@@ -206,6 +221,9 @@ fn made_beside_apk() {
     let Some(apk) = peer::apk3().filter(|apk| apk.version() == VERSION) else {
         return;
     };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("what apk extracts for an ordinary user has no setuid bits");
+    }
     let record = std::env::var_os("APK_OSTREE_RECORD").is_some();
     let seeds = match std::env::var("APK_OSTREE_SEEDS") {
         Ok(text) => {

@@ -306,6 +306,8 @@ fn file(random: &mut Random, kind: &str) -> String {
         0..4 => format!("p{}.apk", random.below(3)),
         4..9 => format!("v2-{}.apk", random.below(v2)),
         9 => index.to_owned(),
+        // Of some of these apk prints nothing, and that all is well.
+        10 if kind == "adbdump" => "missing.apk".to_owned(),
         10 => one(random, &["cut.apk", "missing.apk"]).to_owned(),
         _ => one(
             random,
