@@ -14,6 +14,7 @@ pub mod block;
 pub mod compression;
 pub mod dump;
 pub mod file;
+pub mod generate;
 pub mod schema;
 mod shape;
 pub mod value;

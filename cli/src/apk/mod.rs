@@ -26,6 +26,7 @@
 //! | 99 | failed |
 
 mod adbdump;
+mod adbgen;
 mod adbsign;
 mod add;
 mod applet;
@@ -133,6 +134,7 @@ const FAILURE: u8 = 99;
 /// The commands that are here, in alphabetical order.
 const APPLETS: &[Applet] = &[
     adbdump::APPLET,
+    adbgen::APPLET,
     adbsign::APPLET,
     add::APPLET,
     audit::APPLET,
@@ -159,7 +161,7 @@ const APPLETS: &[Applet] = &[
 ];
 
 /// The commands of apk-tools 3.0.6 that are not here.
-const MISSING: &[&str] = &["adbgen", "convdb", "stats"];
+const MISSING: &[&str] = &["convdb", "stats"];
 
 fn start(session: &mut Session, words: Vec<String>) -> Code {
     let applet = find_applet(&words);

@@ -27,7 +27,7 @@ pub(super) const ADB_PACKAGE_FORMAT: &str = "ADB package format";
 pub(super) const KEY_FORMAT: &str = "cryptographic key format not recognized";
 pub(super) const ADB_BLOCK: &str = "ADB block error";
 const ADB_HEADER: &str = "ADB header error";
-const ADB_SCHEMA: &str = "ADB schema error";
+pub(super) const ADB_SCHEMA: &str = "ADB schema error";
 const ADB_SIGNATURE: &str = "ADB signature block error";
 pub(super) const NO_NETWORK: &str = "repositories on other machines are not in apk-ostree yet";
 

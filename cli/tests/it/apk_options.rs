@@ -11,7 +11,7 @@ use crate::apk::{VERSION, our_apk};
 use crate::pair::Answer;
 
 /// The commands of apk that change a root, or need its own database.
-const NOT_HERE: [&str; 3] = ["adbgen", "convdb", "stats"];
+const NOT_HERE: [&str; 2] = ["convdb", "stats"];
 
 /// Options of every command that are refused.
 const REFUSED: [&str; 1] = ["uvol-manager"];

@@ -11,6 +11,7 @@ mod apk_apart;
 mod apk_audit;
 mod apk_extract;
 mod apk_extract_hostile;
+mod apk_gen;
 mod apk_made;
 mod apk_made_plan;
 mod apk_making;
