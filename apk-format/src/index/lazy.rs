@@ -164,7 +164,7 @@ pub(super) fn find(whole: &Shared) -> Option<Vec<Record>> {
     for end in ends.chain((!text.ends_with('\n')).then_some(text.len())) {
         let line = text.as_bytes().get(start..end)?;
         if line.len() >= 2 {
-            paragraph.add(line, start, end)?;
+            paragraph.add(line, text, start, end)?;
         } else if let Some(lines) = paragraph.end()? {
             if records.len() == record::PACKAGES_LIMIT {
                 return None;
@@ -192,13 +192,13 @@ struct Paragraph {
 
 impl Paragraph {
     /// Looks at a line; `None` if it cannot be read.
-    fn add(&mut self, line: &[u8], start: usize, end: usize) -> Option<()> {
+    fn add(&mut self, line: &[u8], text: &str, start: usize, end: usize) -> Option<()> {
         let ([key, b':'], value) = line.split_first_chunk()? else {
             return None;
         };
         match key {
             b'C' => {
-                Digest::parse(std::str::from_utf8(value).ok()?).ok()?;
+                Digest::parse(text.get(start + 2..end)?).ok()?;
                 self.identity = true;
             }
             b'P' => self.name = true,
