@@ -51,6 +51,13 @@ fn atom() -> impl Strategy<Value = String> {
         })
 }
 
+/// A list of atoms, some of which are malformed.
+fn list() -> impl Strategy<Value = String> {
+    let odd = "[ !<>=~@a-c0-9]{0,6}";
+    let atoms = prop_oneof![4 => atom(), 1 => odd];
+    proptest::collection::vec(atoms, 0..5).prop_map(|atoms| atoms.join(" "))
+}
+
 /// Replaces, removes and inserts a few bytes.
 fn mutated(bytes: &[u8], changes: &[(Position, u8, u8)]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
@@ -174,6 +181,43 @@ proptest! {
             let written = index.write_records();
             let records = Index::parse_records(&written).unwrap();
             prop_assert_eq!(Index { records, ..Index::default() }.write_records(), written);
+        }
+    }
+
+    /// Solvers link outlines and then read fields, place by place.
+    #[test]
+    fn outlines_say_what_fields_say(
+        (depends, provides, install_if) in (list(), list(), list()),
+        changes in proptest::collection::vec(any::<(Position, u8, u8)>(), 0..3),
+    ) {
+        let text = format!("{RECORD}{RECORD}").replacen("D:d>=1 !e", &format!("D:{depends}"), 1);
+        let text = text.replacen("p:p=1 cmd:q", &format!("p:{provides}"), 1);
+        let text = text.replacen("i:a b", &format!("i:{install_if}"), 1);
+        let bytes = mutated(text.as_bytes(), &changes);
+        for record in Index::parse_records(&String::from_utf8_lossy(&bytes)).unwrap_or_default() {
+            let outline = record.outline();
+            let names: Vec<Vec<&str>> = vec![
+                outline.depends().collect(),
+                outline.install_if().collect(),
+            ];
+            let provides: Vec<_> = outline.provides().collect();
+            let fields = [&record.depends, &record.install_if];
+            let wanted: [Vec<&str>; 2] =
+                fields.map(|list| list.iter().map(|one| one.name.as_str()).collect());
+            prop_assert_eq!(names, Vec::from(wanted));
+            let provided = record.provides.iter().map(|one| {
+                (one.name.as_str(), one.version.as_ref().map(Version::as_str))
+            });
+            prop_assert_eq!(provides, provided.collect::<Vec<_>>());
+            prop_assert_eq!(outline.identity, record.identity);
+            prop_assert_eq!(outline.name, record.name.as_str());
+            prop_assert_eq!(outline.version, record.version.as_str());
+            prop_assert_eq!(outline.arch, record.arch.as_deref());
+            prop_assert_eq!(outline.size, record.size);
+            prop_assert_eq!(outline.installed_size, record.installed_size);
+            prop_assert_eq!(outline.provider_priority, record.provider_priority);
+            prop_assert_eq!(outline.uninstallable, record.uninstallable.as_ref());
+            prop_assert_eq!(outline.ignored, &record.ignored[..]);
         }
     }
 
