@@ -39,7 +39,8 @@ pub struct Entry {
     /// Extended attributes by their full names, such as `security.capability`.
     pub xattrs: BTreeMap<String, Vec<u8>>,
     /// Digest of the content of a file or of the target of a symlink: SHA-1 in v2 packages, as they claim and as is
-    /// verified, SHA-256 in v3 packages. Always there for files, normally for symlinks, never for anything else.
+    /// verified, SHA-256 in v3 packages. Always there for files, normally for symlinks. Hard links of v3 packages claim
+    /// one too, which is not verified; nothing else has one.
     pub checksum: Option<Digest>,
 }
 
@@ -151,7 +152,7 @@ pub enum PathError {
     #[error("it begins with a dot, as only what belongs to a v2 package itself does")]
     Hidden,
     /// The target of a link is no path.
-    #[error("the target of the link is empty, too long, or not UTF-8")]
+    #[error("the target of the link is empty, too long, not UTF-8, or no path within the package")]
     Target,
     /// The name of an extended attribute is empty or no text.
     #[error("it has an extended attribute without a readable name")]

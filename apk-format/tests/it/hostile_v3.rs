@@ -245,9 +245,29 @@ fn names_stay_inside_and_are_one_component() {
 }
 
 #[test]
+fn names_that_are_no_text_are_said() {
+    let with = |dir: &'static [u8], name: &'static [u8]| {
+        package(|w| {
+            let (acl, name, target) = (acl(w), w.blob(name), w.blob(b"\x00\xa0x"));
+            let file = w.object(&[name, acl, Value::NULL, Value::NULL, Value::NULL, target]);
+            let (files, dir) = (w.array(&[file]), w.blob(dir));
+            let dir = w.object(&[dir, acl, files]);
+            w.array(&[dir])
+        })
+    };
+    for (dir, name, path) in [
+        (&b"a"[..], &b"b\xff"[..], "a/b\u{fffd}"),
+        (b"", b"\xff", "\u{fffd}"),
+        (b"a\xc0", b"b", "a\u{fffd}"),
+    ] {
+        let message = format!("the entry {path:?} is refused: it is not UTF-8");
+        refused(&with(dir, name), &message);
+    }
+}
+
+#[test]
 fn targets_are_what_they_say() {
-    let refused_target =
-        "the entry \"a/b\" is refused: the target of the link is empty, too long, or not UTF-8";
+    let refused_target = "the entry \"a/b\" is refused: the target of the link is empty, too long, not UTF-8, or no path within the package";
     for target in [
         &b"\x00"[..],
         b"\x00\xa0",

@@ -563,6 +563,6 @@ fn stage_trouble(error: &StageError) -> Trouble {
         }
         StageError::Package(error) => phrases::package(error),
         StageError::Content { source, .. } => phrases::stream(source),
-        StageError::Digests => phrases::chain(error).into(),
+        StageError::Digests | StageError::Entries { .. } => phrases::chain(error).into(),
     }
 }

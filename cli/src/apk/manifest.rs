@@ -1,6 +1,5 @@
 //! `apk manifest`: checksums of the files of installed packages, or of package files.
 
-use std::collections::HashMap;
 use std::fs::File;
 
 use apk_format::{Digest, EntryKind, KeyRing, Package, Trust};
@@ -105,15 +104,8 @@ fn of_file(
     let signed = package.verify_signature(keys, trust);
     signed.map_err(|error| phrases::signature(&error))?;
     let v3 = package.unique_id().is_some();
-    // Only v3 packages have checksums of links: those of their files.
-    let mut known: HashMap<String, Option<Digest>> = HashMap::new();
     while let Some(entry) = package.next_entry().map_err(wrong)? {
         let checksum = match &entry.kind {
-            EntryKind::File { .. } if v3 => {
-                known.insert(entry.path.clone(), entry.checksum);
-                entry.checksum
-            }
-            EntryKind::HardLink { target } if v3 => known.get(target).copied().flatten(),
             EntryKind::File { .. } | EntryKind::HardLink { .. } => entry.checksum,
             EntryKind::Dir => continue,
             _ if v3 => None,

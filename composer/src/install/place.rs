@@ -67,6 +67,7 @@ impl Run<'_> {
             index,
             places: HashMap::new(),
             accepted: HashMap::new(),
+            doubles: Vec::new(),
             copied: HashMap::new(),
             without_room: HashSet::new(),
             record: new_record(install, staged, again.as_ref()),
@@ -150,7 +151,9 @@ impl Run<'_> {
             checksum: checksum.filter(|_| waits),
         };
         incoming.add_file(dir, file);
-        incoming.accepted.insert(path.to_owned(), number);
+        if incoming.accepted.insert(path.to_owned(), number).is_some() {
+            incoming.doubles.push(path.to_owned());
+        }
     }
 
     /// Whether the package gets a path, or another one keeps it.
@@ -237,6 +240,12 @@ impl Run<'_> {
             }
         }
         incoming.record.dirs = dirs;
+        for path in std::mem::take(&mut incoming.doubles) {
+            // It has gone to its place already: apk looks for what waits once more.
+            let error = &rustix::io::Errno::NOENT.into();
+            self.tell(&incoming.title, &Happened::NotPlaced { path: &path, error });
+            incoming.record.flags.broken_files = true;
+        }
         if accounts_changed {
             let read = |path| self.disk.root.read(path).ok().flatten();
             let (passwd, group) = (read("etc/passwd"), read("etc/group"));
@@ -425,6 +434,8 @@ struct Incoming<'s> {
     places: HashMap<String, usize>,
     /// The entries that go into the root, by path.
     accepted: HashMap<String, usize>,
+    /// Paths that came again.
+    doubles: Vec<String>,
     /// Where files with several names were copied to: directory and name there.
     copied: HashMap<Inode, (String, String, Inode)>,
     /// Those of them whose directory is none.

@@ -23,6 +23,9 @@ use super::{Lost, Owners};
 use crate::accounts::Accounts;
 use crate::layer::NamedOwner;
 
+/// How many entries of a package are kept in memory.
+const ENTRIES_LIMIT: usize = 500_000;
+
 /// Why a package could not be installed at all.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
@@ -48,6 +51,16 @@ pub enum StageError {
     /// The database of the root cannot record its files.
     #[error("a v3 package, whose files the package database of apk 2.14 cannot record")]
     Digests,
+    /// It has more entries than are kept in memory.
+    #[error(
+        "the package has more than {limit} entries, the most that can be installed: the next is {path:?}"
+    )]
+    Entries {
+        /// How many it may have.
+        limit: usize,
+        /// The first that is too many.
+        path: String,
+    },
     /// There is no room for it.
     #[error("{path}")]
     Write {
@@ -148,13 +161,19 @@ impl Stager {
             ..Seen::default()
         };
         while let Some(entry) = package.next_entry()? {
+            if staged.entries.len() == ENTRIES_LIMIT {
+                let (limit, path) = (ENTRIES_LIMIT, entry.path);
+                return Err(StageError::Entries { limit, path });
+            }
+            if matches!(entry.kind, EntryKind::HardLink { .. }) {
+                seen.number(&staged.entries);
+            }
             let waiting = Waiting {
                 stager: self,
                 dir: &dir,
                 name: staged.entries.len().to_string(),
             };
             let one = waiting.stage(entry, &mut package, &mut seen)?;
-            seen.numbers.insert(one.path.clone(), staged.entries.len());
             staged.entries.push(one);
         }
         package.finish()?;
@@ -167,13 +186,23 @@ impl Stager {
 #[derive(Default)]
 struct Seen {
     owners: BTreeSet<Arc<NamedOwner>>,
-    /// The numbers of entries.
+    /// The numbers of the entries that links were looked for among.
     numbers: HashMap<Box<str>, usize>,
+    /// How many entries that were.
+    numbered: usize,
     /// For content on its way.
     buffer: Vec<u8>,
 }
 
 impl Seen {
+    /// Notes the numbers of all entries so far. Packages without hard links do without.
+    fn number(&mut self, entries: &[StagedEntry]) {
+        let new = entries.iter().enumerate().skip(self.numbered);
+        let new = new.map(|(number, entry)| (entry.path.clone(), number));
+        self.numbers.extend(new);
+        self.numbered = entries.len();
+    }
+
     /// The entry's owner, shared with all entries of the same.
     fn owner(&mut self, entry: &Entry) -> Arc<NamedOwner> {
         let named = Arc::new(NamedOwner::of(entry));

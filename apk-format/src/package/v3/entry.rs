@@ -103,6 +103,7 @@ fn kind(file: FileView<'_>, path: &str) -> Result<(EntryKind, Option<Digest>), P
         path: path.to_owned(),
         reason: PathError::Target,
     };
+    let claimed = Digest::from_bytes(file.hash()?);
     Ok(match u16::from_le_bytes(*kind) {
         S_IFLNK => {
             let target = symlink_target(target).map_err(|_| refused())?;
@@ -116,7 +117,7 @@ fn kind(file: FileView<'_>, path: &str) -> Result<(EntryKind, Option<Digest>), P
             // What 3.0.6 writes for a file in the root; it cannot install that itself.
             let target = target.strip_prefix(b"./").unwrap_or(target);
             let target = check_path(target).map_err(|_| refused())?;
-            (EntryKind::HardLink { target }, None)
+            (EntryKind::HardLink { target }, claimed)
         }
         kind @ (S_IFCHR | S_IFBLK | S_IFIFO) => {
             let device = target.try_into().map_err(|_| refused())?;

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::adb::block::{Block, BlockError, BlockKind, Blocks, Schema};
 use crate::adb::schema::{DirView, FileView, PackageView, SchemaError};
-use crate::adb::value::{Adb, Budget};
+use crate::adb::value::{Adb, Budget, Value};
 use crate::digest::Digest;
-use crate::package::{Entry, EntryKind, PackageError, PackageInfo, Script};
+use crate::package::{Entry, EntryKind, PackageError, PackageInfo, PathError, Script};
 use crate::signature::adb::{self, AdbSignatures};
 use crate::signature::{KeyRing, SignatureError, Trust};
 
@@ -78,7 +78,7 @@ impl<R: Read> Reader<R> {
             unique_id: Digest::from_bytes(unique_id),
             info: info::package(view, &mut budget)?,
             scripts: info::scripts(view, &mut budget)?,
-            budget: Budget::bytes(ENTRIES_LIMIT),
+            budget: entries_budget(values.len()),
             blocks,
             values,
             signatures,
@@ -154,6 +154,7 @@ impl<R: Read> Reader<R> {
             }
             let dir = DirView::new(paths.adb(), paths.value(self.place.dir))?;
             let Some(index) = self.place.file else {
+                text(paths.adb(), dir.value(NAME), "")?;
                 self.enter(dir)?;
                 self.place.file = Some(0);
                 if dir.name()?.is_empty() {
@@ -174,6 +175,7 @@ impl<R: Read> Reader<R> {
                 None => "",
             };
             let file = FileView::new(files.adb(), files.value(index))?;
+            text(files.adb(), file.value(NAME), dir.name()?)?;
             if file.name()? <= previous {
                 return Err(order("files", file.name()?));
             }
@@ -304,6 +306,21 @@ fn root(values: &[u8]) -> Result<PackageView<'_>, SchemaError> {
     PackageView::new(adb, adb.root())
 }
 
+/// Says where a name is no text.
+fn text(adb: Adb<'_>, name: Value, dir: &str) -> Result<(), PackageError> {
+    let Ok(bytes) = adb.blob(name) else {
+        return Ok(()); // said by whoever reads it
+    };
+    if std::str::from_utf8(bytes).is_ok() {
+        return Ok(());
+    }
+    let slash = if dir.is_empty() { "" } else { "/" };
+    Err(PackageError::Path {
+        path: format!("{dir}{slash}{}", String::from_utf8_lossy(bytes)),
+        reason: PathError::NotUtf8,
+    })
+}
+
 fn order(field: &'static str, text: &str) -> PackageError {
     PackageError::Values(SchemaError::Order {
         field,
@@ -318,9 +335,18 @@ fn number(size: usize) -> u64 {
 /// How many bytes of values are read: they are kept in memory. A million files need some 36 MiB.
 const VALUES_LIMIT: u64 = 64 << 20;
 
-/// How many bytes all entries of a package may need, their content aside: a million of usual ones. Files of equal
-/// directories can be shared by them, so that a small block can describe very many.
-const ENTRIES_LIMIT: u64 = 256 << 20;
+/// How many bytes all entries of a package may need, their content aside: at most 256 MiB, a million of usual ones.
+///
+/// Directories can share their files, so that a small block can describe very many: it may need 16 times its own length,
+/// and 8 MiB. Entries of their own need some four times as much as their values.
+fn entries_budget(values: usize) -> Budget {
+    const LIMIT: u64 = 256 << 20;
+    let needed = number(values).saturating_mul(16).saturating_add(8 << 20);
+    Budget::bytes(needed.min(LIMIT))
+}
+
+/// The slot that holds the name of a directory or file.
+const NAME: usize = 1;
 
 /// Before the content of a file: the numbers of its path and of itself.
 const CONTENT_HEADER: u64 = 8;
