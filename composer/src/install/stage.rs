@@ -23,8 +23,23 @@ use super::{Lost, Owners};
 use crate::accounts::Accounts;
 use crate::layer::NamedOwner;
 
-/// How many entries of a package are kept in memory.
-const ENTRIES_LIMIT: usize = 500_000;
+/// How many bytes of memory the entries of a package may need: more than half a million usual ones.
+const ENTRIES_LIMIT: usize = 128 << 20;
+
+/// What the memory of a path takes beside the path.
+const ALLOCATED: usize = 48;
+
+/// About what an entry takes of the memory, in bytes.
+fn weight(entry: &Entry) -> usize {
+    let xattrs = entry.xattrs.iter();
+    let xattrs = xattrs.map(|(name, value)| name.len() + value.len() + 100);
+    let target = match &entry.kind {
+        EntryKind::HardLink { target } => target.len(),
+        _ => 0,
+    };
+    let owner = entry.uname.len() + entry.gname.len();
+    size_of::<StagedEntry>() + ALLOCATED + entry.path.len() + target + owner + xattrs.sum::<usize>()
+}
 
 /// Why a package could not be installed at all.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +68,10 @@ pub enum StageError {
     Digests,
     /// It has more entries than are kept in memory.
     #[error(
-        "the package has more than {limit} entries, the most that can be installed: the next is {path:?}"
+        "its entries before {path:?} need {limit} bytes of memory, and more is not taken for a package"
     )]
     Entries {
-        /// How many it may have.
+        /// How many bytes they may need.
         limit: usize,
         /// The first that is too many.
         path: String,
@@ -161,7 +176,8 @@ impl Stager {
             ..Seen::default()
         };
         while let Some(entry) = package.next_entry()? {
-            if staged.entries.len() == ENTRIES_LIMIT {
+            seen.weight = seen.weight.saturating_add(weight(&entry));
+            if seen.weight > ENTRIES_LIMIT {
                 let (limit, path) = (ENTRIES_LIMIT, entry.path);
                 return Err(StageError::Entries { limit, path });
             }
@@ -190,6 +206,8 @@ struct Seen {
     numbers: HashMap<Box<str>, usize>,
     /// How many entries that were.
     numbered: usize,
+    /// What all entries so far take of the memory, in bytes.
+    weight: usize,
     /// For content on its way.
     buffer: Vec<u8>,
 }
