@@ -10,6 +10,7 @@ use fixtures::forge::{Fault, Forge, Key, Repository};
 use fixtures::peer;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The version that the recordings are of.
 pub(crate) const VERSION: &str = "3.0.6";
@@ -421,9 +422,35 @@ fn our_apk_with(dir: &Path, config: &str, words: &[String]) -> Answer {
 /// All that we say.
 pub(crate) fn our_whole_apk(dir: &Path, config: &str, words: &[String]) -> Answer {
     let mut command = apk_ostree(dir);
-    command.arg("apk").args(words).env("APK_CONFIG", config);
+    command.arg("apk");
+    ask(command, dir, config, words)
+}
+
+/// What the real apk of [`VERSION`] says; `None` without it.
+pub(crate) fn their_apk(dir: &Path, words: &[String]) -> Option<Answer> {
+    let apk = peer::apk3().filter(|apk| apk.version() == VERSION)?;
+    Some(ask(apk.command(), dir, "/dev/null", words))
+}
+
+fn ask(mut command: Command, dir: &Path, config: &str, words: &[String]) -> Answer {
+    command.args(words).current_dir(dir);
+    command.env("APK_CONFIG", config);
     command.env("SOURCE_DATE_EPOCH", "1700000000");
     Answer::of(command)
+}
+
+/// A root without packages, architecture and keys.
+pub(crate) fn empty_root(root: &Path) {
+    for sub in ["etc/apk", "lib/apk/db"] {
+        fs::create_dir_all(root.join(sub)).unwrap();
+    }
+    for file in [
+        "etc/apk/world",
+        "lib/apk/db/installed",
+        "lib/apk/db/triggers",
+    ] {
+        fs::write(root.join(file), "").unwrap();
+    }
 }
 
 /// A name, what each line begins with, lines.
@@ -461,11 +488,7 @@ pub(crate) fn compare_theirs(sessions: &[Session], material: impl Fn(&Path)) {
     material(dir.path());
     for (name, begin, text) in sessions {
         let said = transcript(dir.path(), begin, text, |config, words| {
-            let mut command = apk.command();
-            command.current_dir(dir.path()).args(words);
-            command.env("APK_CONFIG", config);
-            command.env("SOURCE_DATE_EPOCH", "1700000000");
-            Answer::of(command)
+            ask(apk.command(), dir.path(), config, words)
         });
         if std::env::var_os("APK_OSTREE_RECORD").is_some() {
             fs::create_dir_all(recording(name).parent().unwrap()).unwrap();

@@ -4,9 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use fixtures::peer;
-
-use crate::apk::{VERSION, our_apk, words};
+use crate::apk::{empty_root, our_apk, their_apk, words};
 use crate::pair::Answer;
 
 const PACK: &str = "mkpkg -I name:x -I version:1 -I arch:x86_64 -c none -o made.apk";
@@ -16,12 +14,7 @@ fn ours(dir: &Path, line: &str) -> Answer {
 }
 
 fn theirs(dir: &Path, line: &str) -> Option<Answer> {
-    let apk = peer::apk3().filter(|apk| apk.version() == VERSION)?;
-    let mut command = apk.command();
-    command.current_dir(dir).args(words(line, dir));
-    command.env("APK_CONFIG", "/dev/null");
-    command.env("SOURCE_DATE_EPOCH", "1700000000");
-    Some(Answer::of(command))
+    their_apk(dir, &words(line, dir))
 }
 
 /// What is refused, what it is called, and that apk takes it.
@@ -111,16 +104,7 @@ fn hard_links_in_the_root_can_be_installed() {
     fs::hard_link(dir.join("tree/one"), dir.join("tree/two")).unwrap();
     let line = format!("{PACK} -F tree");
     let install = |root: &str| {
-        for sub in ["etc/apk", "lib/apk/db"] {
-            fs::create_dir_all(dir.join(root).join(sub)).unwrap();
-        }
-        for file in [
-            "etc/apk/world",
-            "lib/apk/db/installed",
-            "lib/apk/db/triggers",
-        ] {
-            fs::write(dir.join(root).join(file), "").unwrap();
-        }
+        empty_root(&dir.join(root));
         format!(
             "-p {root} --arch x86_64 --allow-untrusted --no-network --force-non-repository add made.apk"
         )

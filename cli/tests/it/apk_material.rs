@@ -12,7 +12,7 @@ use std::process::Command;
 
 use apk_format::Digest;
 
-use crate::apk::{VERSION, our_apk, words};
+use crate::apk::{VERSION, empty_root, our_apk, their_apk, words};
 use crate::pair::Answer;
 
 /// What is asked of a package.
@@ -116,16 +116,7 @@ pub(crate) fn repack(shared: &Path, arch: &str, out: &Path) -> Option<PathBuf> {
 /// All answers, by name and question, without what depends on where the files are.
 fn answers(dir: &Path, ask: impl Fn(&[String]) -> Answer) -> BTreeMap<(String, String), String> {
     let mut said = BTreeMap::new();
-    for sub in ["root/etc/apk", "root/lib/apk/db"] {
-        fs::create_dir_all(dir.join(sub)).unwrap();
-    }
-    for file in [
-        "etc/apk/world",
-        "lib/apk/db/installed",
-        "lib/apk/db/triggers",
-    ] {
-        fs::write(dir.join("root").join(file), "").unwrap();
-    }
+    empty_root(&dir.join("root"));
     fs::create_dir_all(dir.join("keys")).unwrap();
     for (name, path, questions) in material(dir) {
         for keys in [
@@ -174,14 +165,8 @@ fn recorded() -> PathBuf {
 fn every_answer_is_that_of_apk() {
     let dir = fixtures::scratch("material");
     let ours = answers(dir.path(), |words| our_apk(dir.path(), words));
-    if let Some(apk) = fixtures::peer::apk3().filter(|apk| apk.version() == VERSION) {
-        let theirs = answers(dir.path(), |words| {
-            let mut command = apk.command();
-            command.current_dir(dir.path()).args(words);
-            command.env("APK_CONFIG", "/dev/null");
-            command.env("SOURCE_DATE_EPOCH", "1700000000");
-            Answer::of(command)
-        });
+    if their_apk(dir.path(), &["--version".to_owned()]).is_some() {
+        let theirs = answers(dir.path(), |words| their_apk(dir.path(), words).unwrap());
         for (what, text) in &theirs {
             let line = ours[what].lines().zip(text.lines()).find(|(a, b)| a != b);
             assert!(ours[what] == *text, "{what:?}: {line:?}");

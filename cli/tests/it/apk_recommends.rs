@@ -1,12 +1,8 @@
 //! What v3 packages recommend, as `apk query` tells it: beside the real apk, and as apk 3.0.6 told it.
 
 use std::fs;
-use std::path::Path;
 
-use fixtures::peer;
-
-use crate::apk::{VERSION, our_apk, words};
-use crate::pair::Answer;
+use crate::apk::{empty_root, our_apk, their_apk, words};
 
 const PACKAGES: [&str; 2] = [
     "mkpkg -I name:with -I version:1 -I arch:x86_64 -I 'recommends:b>1 a !c so:x~2' -I 'tags:t u' -o x86_64/with-1.apk",
@@ -45,29 +41,13 @@ const QUERIES: [(&str, Option<&str>); 11] = [
     ),
 ];
 
-fn ask_apk(dir: &Path, line: &str) -> Option<Answer> {
-    let apk = peer::apk3().filter(|apk| apk.version() == VERSION)?;
-    let mut command = apk.command();
-    command.current_dir(dir).args(words(line, dir));
-    command.env("APK_CONFIG", "/dev/null");
-    Some(Answer::of(command))
-}
-
 #[test]
 fn queries_tell_what_is_recommended() {
     let dir = fixtures::scratch("recommends");
     let dir = dir.path();
-    for sub in ["x86_64", "root/etc/apk", "root/lib/apk/db"] {
-        fs::create_dir_all(dir.join(sub)).unwrap();
-    }
-    for (file, text) in [
-        ("etc/apk/arch", "x86_64\n"),
-        ("etc/apk/world", ""),
-        ("lib/apk/db/installed", ""),
-        ("lib/apk/db/triggers", ""),
-    ] {
-        fs::write(dir.join("root").join(file), text).unwrap();
-    }
+    fs::create_dir(dir.join("x86_64")).unwrap();
+    empty_root(&dir.join("root"));
+    fs::write(dir.join("root/etc/apk/arch"), "x86_64\n").unwrap();
     for line in PACKAGES {
         assert_eq!(our_apk(dir, &words(line, dir)).code, Some(0));
     }
@@ -82,7 +62,7 @@ fn queries_tell_what_is_recommended() {
             "{line}: {}",
             ours.stdout
         );
-        if let Some(theirs) = ask_apk(dir, &line) {
+        if let Some(theirs) = their_apk(dir, &words(&line, dir)) {
             assert_eq!(ours, theirs, "{line}");
         }
     }
