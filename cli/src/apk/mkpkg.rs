@@ -1,7 +1,8 @@
 //! `apk mkpkg`: a v3 package out of a directory and of what the command line says.
 //!
-//! The directory is walked twice: for what is in it, of which some 500 bytes are kept for each file, and for the contents. It is never followed through a link, and no
-//! fifo or device in it is opened. A file that changes in between ends the run.
+//! The directory is walked twice: for what is in it, of which some 500 bytes are kept for each file, and for the
+//! contents. It is never followed through a link, and no fifo or device in it is opened. A file that changes in between
+//! ends the run.
 //!
 //! Where apk 3.0.6 makes something else on purpose of ours:
 //!
