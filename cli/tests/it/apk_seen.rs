@@ -13,6 +13,7 @@
 //! | ours tells more behind apk's words: `detail:`, `hint:` | neither is shown |
 //! | a link stands where packages have a directory: apk 3.0 gives what it leads to their owner and mode | not compared (`apk_sets`) |
 //! | a package that only holds others together has an identity made of the number of the process | it is not shown |
+//! | two packages that may replace each other are installed again in one run: apk 3.0 puts a file that the second takes back in its place twice, and the second time there is none | the session ends there ([`Seen::puts_twice`]) |
 
 use std::fmt::Write as _;
 use std::fs;
@@ -72,6 +73,20 @@ impl Seen {
             installed: installed(root, dialect),
             rest: rest(root),
         }
+    }
+
+    /// Whether a file could not be put in its place because it was not there, and is in its place.
+    pub(crate) fn puts_twice(&self) -> bool {
+        self.said.lines().any(|line| {
+            let missing = line.strip_suffix(": No such file or directory");
+            let told = missing.and_then(|line| line.split_once(": failed to commit "));
+            told.is_some_and(|(_, path)| {
+                self.tree.lines().any(|one| {
+                    let mut columns = one.split('\t');
+                    columns.next() == Some(path) && columns.next() == Some("f")
+                })
+            })
+        })
     }
 
     /// Everything in which two differ, signed: `+` is ours, `-` theirs.

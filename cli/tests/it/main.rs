@@ -28,6 +28,7 @@ mod apk_seen;
 mod apk_sessions;
 mod apk_sets;
 mod apk_sets_recorded;
+mod apk_sets_v3;
 mod apk_trouble;
 mod apk_v3;
 mod checkout;

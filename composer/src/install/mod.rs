@@ -37,6 +37,7 @@
 //! | 2.14 | has no checksum for a file that lost an attribute or its owner | it has one |
 //! | 2.14 | records `replaces` once more whenever it installs a package again | each is recorded once |
 //! | 3.0 | gives what a link leads to owner and mode, where packages have a directory | it stays as it is |
+//! | 3.0 | has a file twice in a package that takes it back in the run in which another one took it, both being installed again, and fails to put it in its place a second time | it is put in its place once, and the package is whole |
 //! | both | put files in place while they read a package, and take them away when it fails; directories may stay | nothing of it is seen |
 //! | 3.0 | forgets a package whose repetition failed, and leaves its files | the package stays as it was |
 //! | 3.0 | forgets setgid bits of directories, and leaves them alone when another package decides later | [`crate::directories`] |
@@ -403,6 +404,7 @@ impl Run<'_> {
                     Some(Err(error)) => {
                         let failed = Happened::Failed(&error);
                         self.tell(&title(&install.record), &failed);
+                        self.packages.count_failed(&install.record.name);
                         self.errors += 1;
                     }
                     None => self.install_nothing(install),

@@ -157,6 +157,13 @@ impl Packages {
         }
     }
 
+    /// A package failed to come in this run: that its older version is broken is not counted as well.
+    pub(super) fn count_failed(&mut self, name: &str) {
+        if let Some((index, _)) = self.find(name) {
+            self.counted.insert(index);
+        }
+    }
+
     /// How many packages are broken since before this run; apk counts them every time.
     pub(super) fn broken(&self) -> usize {
         let packages = self.list.iter().enumerate();
