@@ -43,6 +43,8 @@ pub struct Planned {
     pub new: Option<PackageId>,
     /// The repository tag under which it is installed afterwards, or of what goes none.
     pub tag: Option<String>,
+    /// Whether it was to be installed again, whatever became of that.
+    pub reinstall: bool,
 }
 
 impl Inventory {
@@ -87,6 +89,7 @@ impl Inventory {
             old: change.old.and_then(|old| place(old.record)),
             new: change.new.and_then(|new| place(new.record)),
             tag: change.new.and_then(|new| new.tag.map(str::to_owned)),
+            reinstall: change.reinstall,
         });
         let changes = changes.collect();
         Ok(Changeset {

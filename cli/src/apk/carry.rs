@@ -156,7 +156,8 @@ pub(super) fn fix_directories(session: &mut Session) -> Result<(), Code> {
     });
     session.root = Some(root);
     let (fixed, out) = (fixed?, &mut session.out);
-    if out.verbosity >= 2 {
+    // apk 2.14 says nothing of them.
+    if out.verbosity >= 2 && out.words == Dialect::Apk3 {
         let dirs = fixed.fixed.iter();
         dirs.for_each(|path| out.line(format_args!("fixing directory {path}")));
     }

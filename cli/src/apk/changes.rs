@@ -48,6 +48,7 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
             session.globals.force_non_repository = true;
             session.globals.force_overwrite = true;
         }
+        "overlay-from-stdin" => session.ended = Some(super::lacks(session, name)),
         _ => {}
     }
     true
@@ -362,7 +363,8 @@ fn summarize(session: &mut Session, changeset: &Changeset) -> bool {
     );
     let upgraded = of(&[ChangeKind::Upgrade, ChangeKind::Replace]);
     list(inventory, out, &will("upgraded"), &upgraded, details);
-    let again = of(&[ChangeKind::Reinstall]);
+    let again = sorted.iter().filter(|change| change.reinstall);
+    let again: Vec<&Planned> = again.copied().collect();
     list(inventory, out, &will("reinstalled"), &again, details);
     sizes(inventory, out, changeset);
     let listed = [&removed, &lowered, &new, &upgraded, &again];
@@ -412,8 +414,8 @@ fn list(inventory: &Inventory, out: &mut Out, heading: &str, changes: &[&Planned
     let mut names = Indented::new("", 2);
     for change in changes {
         if details {
-            let versions = match (change.kind, change.old, change.new) {
-                (ChangeKind::Reinstall, ..) | (_, None, _) | (_, _, None) => {
+            let versions = match (change.reinstall, change.old, change.new) {
+                (true, ..) | (_, None, _) | (_, _, None) => {
                     version(inventory, change.old.or(change.new))
                 }
                 _ => both_versions(inventory, change),

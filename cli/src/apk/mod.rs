@@ -275,14 +275,17 @@ fn set_global(
             help(session, applet);
             return Err(session.help_code);
         }
-        Next::Missing => {
-            session
-                .out
-                .error(format_args!("apk's option '--{name}' is not in apk-ostree"));
-            return Err(1);
-        }
+        Next::Missing => return Err(lacks(session, name)),
     }
     Ok(())
+}
+
+/// Refuses an option of apk that is not there.
+fn lacks(session: &mut Session, name: &str) -> Code {
+    session
+        .out
+        .error(format_args!("apk's option '--{name}' is not in apk-ostree"));
+    1
 }
 
 fn refuse(session: &mut Session, wrong: &str) -> Code {

@@ -13,8 +13,11 @@ use crate::pair::Answer;
 /// The commands of apk that change a root, or need its own database.
 const NOT_HERE: [&str; 2] = ["convdb", "stats"];
 
-/// Options of every command that are refused.
-const REFUSED: [&str; 1] = ["uvol-manager"];
+/// Options that are refused, and how they are given.
+const REFUSED: [(&str, [&str; 2]); 2] = [
+    ("uvol-manager", ["policy", "--uvol-manager=1"]),
+    ("overlay-from-stdin", ["add", "--overlay-from-stdin"]),
+];
 
 #[derive(Debug)]
 struct Row<'t> {
@@ -138,9 +141,8 @@ fn what_is_not_here_is_refused_by_name() {
         let line = format!("ERROR: apk's command '{command}' is not in apk-ostree\n");
         assert_eq!(answer.stderr, line);
     }
-    for option in REFUSED {
-        let words = ["policy".to_owned(), format!("--{option}=1")];
-        let answer = our_apk(Path::new("/"), &words);
+    for (option, words) in REFUSED {
+        let answer = our_apk(Path::new("/"), &words.map(str::to_owned));
         assert_eq!(answer.code, Some(1));
         let line = format!("ERROR: apk's option '--{option}' is not in apk-ostree\n");
         assert_eq!(answer.stderr, line);

@@ -22,7 +22,7 @@ use apk_format::Dialect;
 use fixtures::sets::{self, Step};
 
 use crate::apk_seen::Seen;
-use crate::apk_sets::{Excused, LENGTH, Place, apks, compare, plan};
+use crate::apk_sets::{Excused, LENGTH, Place, apks, compare, material, plan};
 
 /// The seeds of the recorded sets.
 const RECORDED: std::ops::RangeInclusive<u64> = 1..=16;
@@ -39,7 +39,7 @@ fn file(dialect: Dialect) -> PathBuf {
 fn session(seed: u64, dialect: Dialect, mut seen: impl FnMut(&Place<'_>, &str, bool) -> bool) {
     let scratch = fixtures::scratch("apk-sets");
     let dir = scratch.path();
-    sets::write(seed, dir).unwrap();
+    material(seed, dir, dialect);
     let place = Place {
         dir,
         root: dir.join("root"),
