@@ -37,6 +37,7 @@
 //! | 2.14 | has no checksum for a file that lost an attribute or its owner | it has one |
 //! | 2.14 | records `replaces` once more whenever it installs a package again | each is recorded once |
 //! | 2.14 | sets directories right when it only simulates, and counts the root directory as one that it could not | nothing is changed then, and the root directory is none of a package |
+//! | 3.0 | notes the size of any file that it was given with the identity of an installed package, even of a damaged one | the size stays |
 //! | 3.0 | crashes where a directory that is set right is in no package | it stays as it is |
 //! | 3.0 | gives what a link leads to owner and mode, where packages have a directory | it stays as it is |
 //! | 3.0 | has a file twice in a package that takes it back in the run in which another one took it, both being installed again, and fails to put it in its place a second time | it is put in its place once, and the package is whole |

@@ -150,7 +150,7 @@ impl Run<'_> {
             xattr_hash: entry.xattr_hash.as_deref().copied(),
             checksum: checksum.filter(|_| waits),
         };
-        incoming.add_file(dir, file);
+        incoming.add_file(dir, file, waits);
         if incoming.accepted.insert(path.to_owned(), number).is_some() {
             incoming.doubles.push(path.to_owned());
         }
@@ -465,7 +465,8 @@ impl Incoming<'_> {
         dirs.get_mut(place)
     }
 
-    fn add_file(&mut self, dir: &str, file: InstalledFile) {
+    /// A file that does not wait to be put in its place keeps the checksum of an earlier installation.
+    fn add_file(&mut self, dir: &str, file: InstalledFile, waits: bool) {
         let again = self.again || self.accepted.contains_key(&join(dir, &file.name));
         let Some(dir) = self.dir(dir) else {
             return;
@@ -474,7 +475,11 @@ impl Incoming<'_> {
             .then(|| dir.files.iter_mut().find(|known| known.name == file.name))
             .flatten();
         match known {
-            Some(known) => *known = file,
+            Some(known) => {
+                let earlier = known.checksum.filter(|_| !waits);
+                *known = file;
+                known.checksum = known.checksum.or(earlier);
+            }
             None => dir.files.push(file),
         }
     }
