@@ -196,7 +196,11 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: &str) -> Result<(), Problem> {
-        let mut file = self.source.content(path)?;
+        let file = self.source.content(path);
+        let mut file = file.map_err(|source| Problem::Closed {
+            path: path.to_owned(),
+            source,
+        })?;
         let stat = rustix::fs::fstat(&file).map_err(io::Error::from)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(io::Error::other("it changes while it is read").into());
@@ -302,6 +306,14 @@ pub enum Problem {
     /// The system refuses.
     #[error(transparent)]
     System(#[from] io::Error),
+    /// A file that cannot be opened.
+    #[error("cannot open {path:?}")]
+    Closed {
+        /// From the directory that is packed.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A name, or the target of a link, that no package can have.
     #[error("the name or target of {name:?} is not UTF-8")]
     NotUtf8 {

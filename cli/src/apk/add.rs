@@ -11,6 +11,7 @@ use composer::resolve::{Operation, Preference};
 
 use super::applet::Applet;
 use super::changes;
+use super::no_package;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Parts, Session};
@@ -130,7 +131,7 @@ fn file(session: &mut Session, path: &str) -> Result<Dependency, Code> {
 fn record_of(path: &str, keys: &apk_format::KeyRing, trust: Trust) -> Result<Record, Trouble> {
     let file = File::open(path).map_err(|error| phrases::system(&error))?;
     let size = file.metadata().map_or(0, |about| about.len());
-    let opened = |error: PackageError| phrases::package(&error);
+    let opened = |error: PackageError| no_package::why(path, keys, trust, &error);
     let package = Package::open(file).map_err(opened)?;
     let trusted = package.verify_signature(keys, trust);
     trusted.map_err(|error: SignatureError| phrases::signature(&error))?;

@@ -12,6 +12,7 @@ use composer::accounts::Accounts;
 use composer::extract::{Destination, ExtractError, Lost, Watch};
 
 use super::applet::Applet;
+use super::no_package;
 use super::options::Opt;
 use super::out::Out;
 use super::phrases;
@@ -53,7 +54,13 @@ fn run(session: &mut Session, files: &[String]) -> Code {
             destination.extract(file, &keys, trust, &mut teller)
         });
         if let Err(error) = done {
-            session.tell_trouble(file, &trouble(&error));
+            let trouble = match &error {
+                ExtractError::Package(error) if no_package::may_be_index(error) => {
+                    no_package::why(file, &keys, trust, error)
+                }
+                error => trouble(error),
+            };
+            session.tell_trouble(file, &trouble);
             return FAILED;
         }
     }

@@ -4,7 +4,7 @@
 //! what stood there before stays if something goes wrong.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use apk_format::PrivateKey;
@@ -39,7 +39,10 @@ pub(super) fn set(session: &mut Session, name: &str, said: &Said) -> bool {
 
 /// Its name is that of the public key's file, as `abuild-sign` has it.
 fn load_key(path: &str) -> Result<PrivateKey, String> {
-    let pem = fs::read(path).map_err(|error| phrases::system(&error))?;
+    let pem = fs::read(path).map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => phrases::KEY_FORMAT.to_owned(), // it can be opened, as apk says
+        _ => phrases::system(&error),
+    })?;
     let name = Path::new(path).file_name().unwrap_or_default();
     let name = format!("{}.pub", name.to_string_lossy());
     PrivateKey::from_pem(&name, &pem).map_err(|_| phrases::KEY_FORMAT.to_owned())

@@ -12,6 +12,7 @@ use composer::indexing::{Indexing, IndexingError, Older};
 
 use super::applet::Applet;
 use super::generation::source_date_epoch;
+use super::no_package;
 use super::options::Opt;
 use super::phrases;
 use super::session::{Code, FAILED, Session};
@@ -143,23 +144,18 @@ fn list(
         return Ok(false);
     }
     let file = File::open(path).map_err(|error| phrases::system(&error))?;
-    let package = Package::open(file).map_err(|error| in_words(&error.into()))?;
-    let listed = indexing.add(
-        &package,
-        about.len(),
-        arch,
-        &session.keys(),
-        session.trust(),
-    );
+    let (keys, trust) = (session.keys(), session.trust());
+    let package = Package::open(file).map_err(|error| match error {
+        error if no_package::may_be_index(&error) => no_package::why(path, &keys, trust, &error),
+        error => in_words(&error.into()),
+    })?;
+    let listed = indexing.add(&package, about.len(), arch, &keys, trust);
     listed.map(|()| true).map_err(|error| in_words(&error))
 }
 
 fn in_words(error: &IndexingError) -> Trouble {
     match error {
-        // A package is expected here, so that what is none is no index either.
-        IndexingError::Package(PackageError::NotControl { .. } | PackageError::Schema { .. }) => {
-            phrases::NOT_SUPPORTED.into()
-        }
+        IndexingError::Package(PackageError::Schema { .. }) => phrases::NOT_SUPPORTED.into(),
         IndexingError::Package(error) => phrases::package(error),
         IndexingError::Signature(error) => phrases::signature(error),
         IndexingError::Dependency(_) => Trouble::of(phrases::PACKAGE_FORMAT, error),

@@ -16,6 +16,7 @@
 //! | a hard link to a file in the directory itself | named `./file`, which `apk add` does not find | `file` |
 //! | several attributes of a file | in the order in which the system lists them | in that of their names |
 //! | targets of links, attributes beyond 1022 bytes | cut, left out | whole |
+//! | an empty file that cannot be read | packed, with a digest of nothing that was read | refused |
 //! | fifos and devices | opened and read for a checksum, for ever or with an error | never opened |
 
 mod info;
@@ -34,6 +35,7 @@ use super::generation::{Stdout, write_file};
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Session};
+use super::trouble::Trouble;
 
 pub(super) const APPLET: Applet = Applet {
     name: "mkpkg",
@@ -92,16 +94,18 @@ fn script_kind(name: &str) -> Option<ScriptKind> {
 fn run(session: &mut Session, _: &[String]) -> Code {
     match make(session) {
         Ok(()) => 0,
-        Err(words) => {
-            let words = format_args!("failed to create package: {words}");
+        Err(trouble) => {
+            let words = format_args!("failed to create package: {trouble}");
             session.out.error(words);
+            let about = session.value("files").unwrap_or_default().to_owned();
+            session.explain_trouble(&about, &trouble);
             session.ended.unwrap_or(FAILED)
         }
     }
 }
 
 /// Makes the package; the error is why not.
-fn make(session: &mut Session) -> Result<(), String> {
+fn make(session: &mut Session) -> Result<(), Trouble> {
     let info = info::read(session)?;
     let mut draft = Draft {
         info,
@@ -123,7 +127,7 @@ fn make(session: &mut Session) -> Result<(), String> {
         }
         draft.entries = packing.entries;
     }
-    write(session, &draft, source.as_ref())
+    Ok(write(session, &draft, source.as_ref())?)
 }
 
 /// Where the package goes: to stdout, to the file that was named, or to one with the usual name.
@@ -220,16 +224,20 @@ fn names(session: &Session) -> Names {
     )
 }
 
-fn complain(session: &mut Session, error: &PackingError) -> String {
+fn complain(session: &mut Session, error: &PackingError) -> Trouble {
     let words = match &error.source {
         Problem::System(error) => phrases::system(error),
-        other => other.to_string(),
+        Problem::Closed { .. } => NO_DESCRIPTOR.to_owned(),
+        other => {
+            let words = other.to_string();
+            session.out.error(format_args!(
+                "failed to process directory '{}': {words}",
+                error.path
+            ));
+            return words.into();
+        }
     };
-    let path = &error.path;
-    session.out.error(format_args!(
-        "failed to process directory '{path}': {words}"
-    ));
-    words
+    Trouble::of(words, error)
 }
 
 fn in_words(error: &DraftError) -> String {
@@ -238,6 +246,9 @@ fn in_words(error: &DraftError) -> String {
         error => phrases::chain(error),
     }
 }
+
+/// What apk says of a file that it cannot open.
+const NO_DESCRIPTOR: &str = "Bad file descriptor";
 
 /// From here on the root is not listed where it need not be.
 const NO_ROOT: &str = "3.0.0_pre3";

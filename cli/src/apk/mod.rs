@@ -50,6 +50,7 @@ mod log;
 mod manifest;
 mod mkndx;
 mod mkpkg;
+mod no_package;
 mod options;
 mod out;
 mod phrases;

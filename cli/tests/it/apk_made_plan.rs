@@ -299,7 +299,7 @@ fn file(random: &mut Random, kind: &str) -> String {
     let v2 = if kind.contains("nd") { SOUND } else { V2 };
     let index = match kind {
         "verify" => one(random, &["i.adb", "i.tar.gz", "w.apk"]),
-        "mkndx" | "index" | "extract" => "w.apk", // of untrusted indexes apk says that they are, ours that they are none
+        "extract" | "index" | "mkndx" => one(random, &["i.adb", "w.apk"]),
         _ => one(random, &["i.adb", "w.apk"]),
     };
     match random.below(12) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fixtures::forge::{Forge, Key, Repository};
 
-use crate::apk::{our_whole_apk, root, words};
+use crate::apk::{our_apk, our_whole_apk, root, their_apk, words};
 use crate::pair::{Answer, apk_ostree};
 
 /// A signed repository of two packages, an unsigned index, keys that do not fit.
@@ -344,6 +344,42 @@ fn solve_says_what_would_help() {
                 answer.stderr
             );
             assert_eq!(answer.code, Some(1));
+        }
+    }
+}
+
+/// Whether it is trusted is asked before what it is.
+#[test]
+fn an_index_in_the_place_of_a_package_is_untrusted_first() {
+    let dir = fixtures::scratch("trouble-no-package");
+    let dir = dir.path();
+    material(dir);
+    let index = "signed/x86_64/APKINDEX.tar.gz";
+    for command in [
+        "add --force-non-repository --simulate --root DIR/root",
+        "extract --destination DIR/out",
+        "index -o DIR/made.tar.gz",
+    ] {
+        let command = command.replace("DIR", &dir.display().to_string());
+        for (trust, expected) in [
+            ("--keys-dir none", "UNTRUSTED signature"),
+            (
+                "--keys-dir same-name",
+                "file format not supported (in this applet)",
+            ),
+            (
+                "--allow-untrusted --keys-dir none",
+                "file format not supported (in this applet)",
+            ),
+        ] {
+            let keys = trust.replace("-dir ", &format!("-dir {}/", dir.display()));
+            let line = format!("{command} {keys} {index}");
+            let ours = our_apk(dir, &words(&line, dir));
+            let wanted = format!("ERROR: {index}: {expected}\n");
+            assert!(ours.stderr.contains(&wanted), "{line}: {}", ours.stderr);
+            if let Some(theirs) = their_apk(dir, &words(&line, dir)) {
+                assert_eq!(ours, theirs, "{line}");
+            }
         }
     }
 }
