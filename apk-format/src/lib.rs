@@ -42,6 +42,7 @@ pub mod digest;
 pub mod glob;
 mod gzip;
 pub mod index;
+mod memory;
 pub mod package;
 pub mod signature;
 pub mod stanza;

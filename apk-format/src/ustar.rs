@@ -29,6 +29,10 @@ pub(crate) mod write;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use bytes::Bytes;
+
+use crate::memory::Memory;
+
 /// Where a reader stands in an archive. The input is passed to each call, so that it may change between them.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
@@ -138,6 +142,26 @@ impl Archive {
         }
         self.content = 0;
         Ok(bytes)
+    }
+
+    /// The same of what is kept as it is, where `input` gives `limit` bytes at most.
+    pub(crate) fn kept_content(
+        &mut self,
+        input: &mut impl Read,
+        limit: usize,
+    ) -> Result<Bytes, ArchiveError> {
+        // There is room for one byte more: what is said about it is the input's.
+        let length = usize::try_from(self.content).unwrap_or(usize::MAX);
+        let mut memory = Memory::zeroed(length.min(limit + 1)).map_err(ArchiveError::Read)?;
+        let mut filled = 0;
+        while self.content > 0 {
+            let free = memory.get_mut(filled..).unwrap_or_default();
+            match self.read(input, free)? {
+                0 => return Err(ArchiveError::Truncated),
+                count => filled += count,
+            }
+        }
+        Ok(memory.into_bytes(length))
     }
 
     /// Whether two zero blocks have been read.

@@ -21,7 +21,10 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use bytes::Bytes;
+
 use crate::adb::compression::{Compression, Decompressor};
+use crate::memory::Memory;
 
 /// What the values of a file mean.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,6 +204,34 @@ impl<R: Read> Blocks<R> {
     ///
     /// Memory grows with what is there, not with what the block says of itself.
     pub fn payload(&mut self, limit: u64) -> Result<Vec<u8>, BlockError> {
+        self.payload_length(limit)?;
+        let mut payload = Vec::new();
+        self.read_to_end(&mut payload)
+            .map_err(|source| BlockError::Read {
+                offset: self.offset,
+                source,
+            })?;
+        Ok(payload)
+    }
+
+    /// The same of what is kept as it is.
+    pub(crate) fn kept_payload(&mut self, limit: u64) -> Result<Bytes, BlockError> {
+        let length = self.payload_length(limit)?;
+        let read = |offset| move |source| BlockError::Read { offset, source };
+        let mut memory = Memory::zeroed(length).map_err(read(self.offset))?;
+        let mut filled = 0;
+        while self.left > 0 {
+            let free = memory.get_mut(filled..).unwrap_or_default();
+            match self.read(free) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => filled += other.map_err(read(self.offset))?,
+            }
+        }
+        Ok(memory.into_bytes(length))
+    }
+
+    /// How much is left of the current block.
+    fn payload_length(&self, limit: u64) -> Result<usize, BlockError> {
         let (offset, length) = (self.offset, self.left);
         if length > limit {
             return Err(BlockError::TooLong {
@@ -209,13 +240,7 @@ impl<R: Read> Blocks<R> {
                 limit,
             });
         }
-        let mut payload = Vec::new();
-        self.read_to_end(&mut payload)
-            .map_err(|source| BlockError::Read {
-                offset: self.offset,
-                source,
-            })?;
-        Ok(payload)
+        Ok(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
     fn pass_over(&mut self) -> Result<(), BlockError> {

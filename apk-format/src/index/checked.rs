@@ -4,7 +4,7 @@
 //! what was found can be read later. Lists share most of their atoms, and packages most of their texts, so those that
 //! were just looked at are only counted.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 use crate::adb::schema::List;
 use crate::adb::value::{Adb, Budget, Value};
@@ -13,11 +13,7 @@ use crate::index::listed::RECORD;
 use crate::index::{Record, record};
 
 /// The packages of a list, in its order; `None` if not all of them can be read, or if it is not sure.
-pub(super) fn find(
-    values: &Arc<Vec<u8>>,
-    packages: List<'_>,
-    budget: Budget,
-) -> Option<Vec<Record>> {
+pub(super) fn find(values: &Bytes, packages: List<'_>, budget: Budget) -> Option<Vec<Record>> {
     if packages.len() > record::PACKAGES_LIMIT {
         return None;
     }
@@ -27,16 +23,16 @@ pub(super) fn find(
         lines: Known::new(0),
         atoms: Known::new(ATOM),
     };
-    let mut records = Vec::new();
+    let mut found = Vec::new();
     for value in packages.values() {
         check.package(value)?;
-        if records.is_empty() {
+        if found.is_empty() {
             // Not before one could be read: the length of the list may be a lie.
-            records.reserve(packages.len());
+            found.reserve(packages.len());
         }
-        records.push(Record::stored(values, value));
+        found.push(value);
     }
-    Some(records)
+    Some(Record::stored(values.clone(), found))
 }
 
 struct Check<'a> {
@@ -238,7 +234,7 @@ mod tests {
     type Both = (Option<Vec<Record>>, Option<Vec<Record>>);
 
     fn both(values: Vec<u8>, budget: Budget) -> Option<Both> {
-        let values = Arc::new(values);
+        let values = Bytes::from(values);
         let adb = Adb::new(&values).ok()?;
         let packages = IndexView::new(adb, adb.root()).ok()?.packages().ok()?;
         let found = find(&values, packages, budget);

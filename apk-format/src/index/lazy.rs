@@ -4,8 +4,10 @@
 //! v3 index, *can* be read is known when the index was read: nothing is wrong with a record later.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, OnceLock};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use bytes::Bytes;
 
 use crate::adb::schema::SchemaError;
 use crate::adb::value::{Adb, Budget, Value};
@@ -22,24 +24,26 @@ use crate::version::Version;
 ///
 /// Equality compares versions as [`Version`] does.
 #[derive(Clone)]
-pub struct Record(Arc<Kept>);
-
-#[derive(Clone)]
-struct Kept {
-    /// What can be read.
-    source: Source,
-    /// What it says.
-    read: OnceLock<Box<Fields>>,
-    /// What counts instead of them.
-    own: Option<Box<Fields>>,
+pub struct Record {
+    /// What an index lists, and where in it this is.
+    listed: Option<(Arc<Listed>, u32)>,
+    /// What counts instead of it.
+    own: Option<Arc<Fields>>,
 }
 
-#[derive(Clone)]
+/// The records of one index.
+struct Listed {
+    source: Source,
+    /// What those say that somebody asked for.
+    read: Vec<OnceLock<Box<Fields>>>,
+}
+
+/// What can be read.
 enum Source {
-    /// The lines of a paragraph.
-    Lines(Text),
-    /// The values of a v3 index, and which of them is the package.
-    Stored(Arc<Vec<u8>>, Value),
+    /// A text, and where in it the lines of each record are.
+    Lines(Shared, Vec<Range<u32>>),
+    /// The values of a v3 index, and which of them the packages are.
+    Stored(Bytes, Vec<Value>),
 }
 
 impl Record {
@@ -55,25 +59,16 @@ impl Record {
         Ok(Fields::within(&Shared::default(), fields)?.into())
     }
 
-    /// A package of a v3 index, which can be read.
-    pub(super) fn stored(values: &Arc<Vec<u8>>, package: Value) -> Record {
-        Record::later(Source::Stored(Arc::clone(values), package))
-    }
-
-    fn later(source: Source) -> Record {
-        Record(Arc::new(Kept {
-            source,
-            read: OnceLock::new(),
-            own: None,
-        }))
+    /// The packages of a v3 index, which can be read.
+    pub(super) fn stored(values: Bytes, packages: Vec<Value>) -> Vec<Record> {
+        let count = packages.len();
+        Listed::records(Source::Stored(values, packages), count)
     }
 
     /// The lines that are a record of a v2 index, if nobody has asked for a field or changed one.
     pub(super) fn lines(&self) -> Option<&str> {
-        match &self.0.source {
-            Source::Lines(text) if self.0.own.is_none() && self.0.read.get().is_none() => {
-                Some(text.as_str())
-            }
+        match (&self.listed, &self.own) {
+            (Some((listed, at)), None) => listed.unread_lines(*at as usize),
             _ => None,
         }
     }
@@ -81,32 +76,69 @@ impl Record {
 
 impl From<Fields> for Record {
     fn from(fields: Fields) -> Record {
-        Record(Arc::new(Kept {
-            source: Source::Lines(Text::default()),
-            read: OnceLock::new(),
-            own: Some(Box::new(fields)),
-        }))
+        Record {
+            listed: None,
+            own: Some(Arc::new(fields)),
+        }
+    }
+}
+
+impl Listed {
+    /// All of a source that has so many.
+    fn records(source: Source, count: usize) -> Vec<Record> {
+        let read = (0..count).map(|_| OnceLock::new()).collect();
+        let listed = Arc::new(Listed { source, read });
+        let record = |at| Record {
+            listed: Some((Arc::clone(&listed), at)),
+            own: None,
+        };
+        (0..).take(count).map(record).collect()
+    }
+
+    fn fields(&self, at: usize) -> &Fields {
+        let read = || Box::new(self.source.read(at).unwrap_or_else(nobody));
+        match self.read.get(at) {
+            Some(cell) => cell.get_or_init(read),
+            None => &NOBODY,
+        }
+    }
+
+    fn unread_lines(&self, at: usize) -> Option<&str> {
+        let unread = self.read.get(at)?.get().is_none();
+        self.source.lines(at).filter(|_| unread)
     }
 }
 
 impl Source {
     /// The fields of what was looked at before.
-    fn read(&self) -> Fields {
-        let read = match self {
-            Source::Lines(text) => read_lines(text).ok(),
-            Source::Stored(values, package) => read_stored(values, *package).ok(),
+    fn read(&self, at: usize) -> Option<Fields> {
+        match self {
+            Source::Lines(whole, _) => read_lines(whole, self.lines(at)?).ok(),
+            Source::Stored(values, packages) => read_stored(values, *packages.get(at)?).ok(),
+        }
+    }
+
+    fn lines(&self, at: usize) -> Option<&str> {
+        let Source::Lines(whole, places) = self else {
+            return None;
         };
-        read.unwrap_or_else(|| {
-            let nobody = Digest::Sha1([0; 20]);
-            Fields::new(nobody, Text::default(), Version::lenient(""))
-        })
+        let place = places.get(at)?;
+        whole.as_str().get(place.start as usize..place.end as usize)
     }
 }
 
-fn read_lines(text: &Text) -> Result<Fields, RecordError> {
+/// What never shows: all that is listed can be read.
+static NOBODY: LazyLock<Fields> = LazyLock::new(nobody);
+
+fn nobody() -> Fields {
+    let identity = Digest::Sha1([0; 20]);
+    Fields::new(identity, Text::default(), Version::lenient(""))
+}
+
+fn read_lines(whole: &Shared, text: &str) -> Result<Fields, RecordError> {
     let mut lines = Vec::with_capacity(TYPICAL_LINES);
-    stanza::split(text.as_str()).read_into(&mut lines)?;
-    Fields::within(&text.whole(), &lines)
+    stanza::split(text).read_into(&mut lines)?;
+    Fields::within(whole, &lines)
 }
 
 fn read_stored(values: &[u8], package: Value) -> Result<Fields, IndexError> {
@@ -121,23 +153,25 @@ impl Deref for Record {
     type Target = Fields;
 
     fn deref(&self) -> &Fields {
-        let read = || self.0.read.get_or_init(|| Box::new(self.0.source.read()));
-        self.0.own.as_ref().unwrap_or_else(read)
+        match (&self.own, &self.listed) {
+            (Some(own), _) => own,
+            (None, Some((listed, at))) => listed.fields(*at as usize),
+            (None, None) => &NOBODY,
+        }
     }
 }
 
 impl DerefMut for Record {
     fn deref_mut(&mut self) -> &mut Fields {
-        let kept = Arc::make_mut(&mut self.0);
-        let fields = kept.own.take().or_else(|| kept.read.take());
-        let fields = fields.unwrap_or_else(|| Box::new(kept.source.read()));
-        kept.own.insert(fields)
+        let own = self.own.take();
+        let own = own.unwrap_or_else(|| Arc::new((**self).clone()));
+        Arc::make_mut(self.own.insert(own))
     }
 }
 
 impl PartialEq for Record {
     fn eq(&self, other: &Record) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || **self == **other
+        std::ptr::eq(&**self, &**other) || **self == **other
     }
 }
 
@@ -157,7 +191,7 @@ pub(super) fn find(whole: &Shared) -> Option<Vec<Record>> {
     if text.len() / 2 > record::ATOMS_LIMIT {
         return None;
     }
-    let mut records = Vec::with_capacity(text.len() / super::TYPICAL_RECORD);
+    let mut places = Vec::with_capacity(text.len() / super::TYPICAL_RECORD);
     let mut paragraph = Paragraph::default();
     let mut start = 0;
     let ends = memchr::memchr_iter(b'\n', text.as_bytes());
@@ -166,25 +200,29 @@ pub(super) fn find(whole: &Shared) -> Option<Vec<Record>> {
         if line.len() >= 2 {
             paragraph.add(line, text, start, end)?;
         } else if let Some(lines) = paragraph.end()? {
-            if records.len() == record::PACKAGES_LIMIT {
+            if places.len() == record::PACKAGES_LIMIT {
                 return None;
             }
-            let lines = whole.part(text.get(lines)?);
-            records.push(Record::later(Source::Lines(lines)));
+            places.push(place(&lines)?);
         }
         start = end + 1;
     }
     if let Some(lines) = paragraph.end()? {
-        let lines = whole.part(text.get(lines)?);
-        records.push(Record::later(Source::Lines(lines)));
+        places.push(place(&lines)?);
     }
-    Some(records)
+    let count = places.len();
+    Some(Listed::records(Source::Lines(whole.clone(), places), count))
+}
+
+/// The same in half the memory; `None` behind 4 GiB.
+fn place(lines: &Range<usize>) -> Option<Range<u32>> {
+    Some(lines.start.try_into().ok()?..lines.end.try_into().ok()?)
 }
 
 /// The lines between two empty ones.
 #[derive(Default)]
 struct Paragraph {
-    lines: Option<std::ops::Range<usize>>,
+    lines: Option<Range<usize>>,
     identity: bool,
     name: bool,
     version: bool,
@@ -211,7 +249,7 @@ impl Paragraph {
     }
 
     /// Where the lines of a whole record are, if there were any; `None` if it is not whole.
-    fn end(&mut self) -> Option<Option<std::ops::Range<usize>>> {
+    fn end(&mut self) -> Option<Option<Range<usize>>> {
         let ended = std::mem::take(self);
         match ended.lines {
             Some(_) if !(ended.identity && ended.name && ended.version) => None,
@@ -243,7 +281,7 @@ mod tests {
     fn fields_are_those_that_the_parser_reads() {
         let text = format!("\n{HEAD}D:b c=bad\nX:1\n\n\n{HEAD}T:two\nx\n{HEAD}T:end");
         let records = found(&text).unwrap();
-        assert!(records.iter().all(|record| record.0.read.get().is_none()));
+        assert!(records.iter().all(|record| record.lines().is_some()));
         let paragraphs = stanza::split(&text).map(|lines| {
             let lines = lines.unwrap();
             Record::from_fields(&lines).unwrap()

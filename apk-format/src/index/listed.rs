@@ -4,8 +4,8 @@
 //! something is wrong, all are read from the beginning, to say what and where. What a record keeps is written into one
 //! text: its own texts, and its lists as a v2 index has them.
 
+use bytes::Bytes;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::adb::schema::{DependencyView, InfoView, List, SchemaError};
 use crate::adb::value::{Adb, Budget, Value};
@@ -21,7 +21,7 @@ use crate::version::Version;
 
 /// All packages, in their order.
 pub(super) fn records(
-    values: &Arc<Vec<u8>>,
+    values: &Bytes,
     packages: List<'_>,
     budget: Budget,
 ) -> Result<Vec<Record>, IndexError> {

@@ -33,6 +33,8 @@ mod write;
 
 use std::io::{Cursor, Read};
 
+use bytestring::ByteString;
+
 use crate::database::write_file;
 use crate::gzip;
 use crate::signature::{KeyRing, Trust};
@@ -90,7 +92,7 @@ impl Index {
     /// The same of a text that need not be copied.
     ///
     /// Where something is wrong, everything is read from the beginning, to say what and where.
-    fn parse_whole(text: String) -> Result<Vec<Record>, RecordError> {
+    fn parse_whole(text: impl Into<ByteString>) -> Result<Vec<Record>, RecordError> {
         let mut left = record::ATOMS_LIMIT;
         let whole = text::Shared::new(text);
         if let Some(records) = lazy::find(&whole) {

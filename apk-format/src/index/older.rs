@@ -1,7 +1,7 @@
 //! A v3 index whose packages are listed again, without reading them again.
 
+use bytes::Bytes;
 use std::io::Read;
-use std::sync::Arc;
 
 use crate::adb::schema::SchemaError;
 use crate::adb::value::{Adb, Budget};
@@ -12,7 +12,7 @@ use crate::signature::{KeyRing, Trust};
 /// A v3 index that was made before, see [`IndexDraft::add_older`](crate::IndexDraft::add_older).
 #[derive(Debug)]
 pub struct OlderIndex {
-    values: Arc<Vec<u8>>,
+    values: Bytes,
     budget: Budget,
     records: Vec<Record>,
 }
@@ -20,7 +20,7 @@ pub struct OlderIndex {
 impl OlderIndex {
     /// Reads an index of v3 to its end and checks its signature before looking at a record.
     pub fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<OlderIndex, IndexError> {
-        let values = Arc::new(v3::read_values(reader, keys, trust)?);
+        let values = v3::read_values(reader, keys, trust)?;
         let records = v3::index(&values)?.records;
         Ok(OlderIndex {
             budget: Budget::for_payload(values.len()),

@@ -10,6 +10,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytestring::ByteString;
+
 /// A text that cannot be changed, and that costs little to copy. It keeps all that alive which it was read from.
 ///
 /// ```
@@ -21,7 +23,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
-    whole: Arc<String>,
+    whole: Arc<ByteString>,
     start: u32,
     /// [`TO_THE_END`] for all from `start` on.
     length: u32,
@@ -40,20 +42,15 @@ impl Text {
         };
         text.unwrap_or_default()
     }
-
-    /// What it is a part of.
-    pub(crate) fn whole(&self) -> Shared {
-        Shared(Arc::clone(&self.whole))
-    }
 }
 
 /// What many [`Text`]s are parts of.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shared(Arc<String>);
+pub(crate) struct Shared(Arc<ByteString>);
 
 impl Shared {
-    pub(crate) fn new(whole: String) -> Shared {
-        Shared(Arc::new(whole))
+    pub(crate) fn new(whole: impl Into<ByteString>) -> Shared {
+        Shared(Arc::new(whole.into()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -85,7 +82,7 @@ impl From<String> for Text {
         Text {
             length: u32::try_from(text.len()).unwrap_or(TO_THE_END),
             start: 0,
-            whole: Arc::new(text),
+            whole: Arc::new(text.into()),
         }
     }
 }

@@ -9,6 +9,9 @@
 
 use std::io::Read;
 
+use bytes::Bytes;
+use bytestring::ByteString;
+
 use crate::gzip::{Hashes, Joined, Members};
 use crate::index::{Index, IndexError};
 use crate::signature::{self, KeyRing, Signatures, Trust};
@@ -32,7 +35,7 @@ pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<In
 struct Found {
     signatures: Signatures,
     description: Option<Vec<u8>>,
-    records: Option<Vec<u8>>,
+    records: Option<Bytes>,
 }
 
 impl Found {
@@ -53,7 +56,7 @@ impl Found {
                     self.signatures.collect(first, &mut archive, members)?;
                 }
                 Some(first) => {
-                    members.extend_limit(INDEX_LIMIT);
+                    members.extend_limit(INDEX_LIMIT as u64);
                     members.narrow_hashes(self.signatures.algorithm(keys));
                     return self.collect_files(first, &mut archive, &mut Joined { members });
                 }
@@ -73,7 +76,7 @@ impl Found {
         let mut next = Some(first);
         while let Some(header) = next {
             match header.name.as_slice() {
-                b"APKINDEX" => self.records = Some(archive.content(input)?),
+                b"APKINDEX" => self.records = Some(archive.kept_content(input, INDEX_LIMIT)?),
                 b"DESCRIPTION" if header.size <= DESCRIPTION_LIMIT => {
                     self.description = Some(archive.content(input)?);
                 }
@@ -86,8 +89,8 @@ impl Found {
 
     fn into_index(self) -> Result<Index, IndexError> {
         let records = self.records.ok_or(IndexError::NoRecords)?;
-        let text = String::from_utf8(records).map_err(|error| IndexError::NotUtf8 {
-            offset: error.utf8_error().valid_up_to(),
+        let text = ByteString::try_from(records).map_err(|error| IndexError::NotUtf8 {
+            offset: error.valid_up_to(),
         })?;
         let description = self
             .description
@@ -101,7 +104,7 @@ impl Found {
 }
 
 /// How far an index may inflate. The largest of Alpine's is some 8 MiB; it is held in memory as a whole.
-const INDEX_LIMIT: u64 = 64 << 20;
+const INDEX_LIMIT: usize = 64 << 20;
 
 /// A longer description is ignored by apk 3.
 const DESCRIPTION_LIMIT: u64 = 160;

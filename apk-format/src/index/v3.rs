@@ -1,7 +1,7 @@
 //! The v3 index, `Packages.adb`: values and their signatures, and nothing behind them.
 
+use bytes::Bytes;
 use std::io::Read;
-use std::sync::Arc;
 
 use crate::adb::block::{BlockKind, Blocks, Schema};
 use crate::adb::schema::{IndexView, SchemaError};
@@ -12,7 +12,7 @@ use crate::signature::{KeyRing, Trust};
 
 /// Reads an index to its end and checks its signature before looking at a record.
 pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
-    index(&Arc::new(read_values(reader, keys, trust)?))
+    index(&read_values(reader, keys, trust)?)
 }
 
 /// Reads the values to the end of the file, and checks their signature.
@@ -20,14 +20,14 @@ pub(super) fn read_values(
     reader: impl Read,
     keys: &KeyRing,
     trust: Trust,
-) -> Result<Vec<u8>, IndexError> {
+) -> Result<Bytes, IndexError> {
     let mut blocks = Blocks::open(reader)?;
     let schema = blocks.schema();
     if schema != Schema::INDEX {
         return Err(IndexError::Schema { schema });
     }
     blocks.next_block()?;
-    let values = blocks.payload(VALUES_LIMIT)?;
+    let values = blocks.kept_payload(VALUES_LIMIT)?;
     let mut signatures = AdbSignatures::default();
     while let Some(block) = blocks.next_block()? {
         if block.kind != BlockKind::Signature || signatures.len() == adb::COUNT_LIMIT {
@@ -41,7 +41,7 @@ pub(super) fn read_values(
 }
 
 /// What the values mean. The records keep them, and read them later.
-pub(super) fn index(values: &Arc<Vec<u8>>) -> Result<Index, IndexError> {
+pub(super) fn index(values: &Bytes) -> Result<Index, IndexError> {
     let adb = Adb::new(values).map_err(|source| SchemaError::value("index", source))?;
     let view = IndexView::new(adb, adb.root())?;
     let budget = Budget::for_payload(values.len());
