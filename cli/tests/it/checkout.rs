@@ -1,6 +1,6 @@
 //! `checkout` beside the real one: every option in every mode, onto every kind of ground.
 
-use crate::pair::{Answer, Pair};
+use crate::pair::{Answer, Pair, modes};
 use fixtures::Scratch;
 use fixtures::trees::{Shape, Tree};
 use std::collections::BTreeMap;
@@ -9,23 +9,6 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
-
-/// A pair with a repository `r` in this mode, and a fixed time for every commit.
-fn pair(label: &str, mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
-    Some(pair)
-}
 
 /// A tree with one of everything that checkouts tell apart.
 fn sample(dir: &Path, name: &str) {
@@ -142,7 +125,7 @@ fn ways() -> impl Iterator<Item = &'static [&'static str]> {
 fn every_way_onto_new_ground() {
     let mut combinations = 0..;
     for mode in modes() {
-        let Some(pair) = pair("ways", mode) else {
+        let Some(pair) = Pair::with_repository("ways", mode) else {
             return;
         };
         let shape = Shape::possible_in(&pair.ours()).unwrap();
@@ -272,7 +255,7 @@ fn every_union_onto_every_ground() {
     let root = rustix::process::geteuid().is_root();
     let mut combinations = 0..;
     for mode in modes() {
-        let Some(pair) = pair("unions", mode) else {
+        let Some(pair) = Pair::with_repository("unions", mode) else {
             return;
         };
         pair.in_both(|dir| sample(dir, "s"));
@@ -313,7 +296,7 @@ fn owners_survive_unions() {
         return;
     }
     for mode in modes() {
-        let Some(pair) = pair("owners", mode) else {
+        let Some(pair) = Pair::with_repository("owners", mode) else {
             return;
         };
         pair.in_both(|dir| sample(dir, "s"));
@@ -340,7 +323,7 @@ fn owners_survive_unions() {
 #[test]
 fn whiteouts_remove_the_same() {
     for mode in modes() {
-        let Some(pair) = pair("whiteouts", mode) else {
+        let Some(pair) = Pair::with_repository("whiteouts", mode) else {
             return;
         };
         pair.in_both(|dir| {
@@ -402,7 +385,7 @@ fn hiding_devices_are_the_same() {
         return;
     }
     for mode in modes() {
-        let Some(pair) = pair("devices", mode) else {
+        let Some(pair) = Pair::with_repository("devices", mode) else {
             return;
         };
         pair.in_both(|dir| {
@@ -469,7 +452,7 @@ fn hiding_devices_are_the_same() {
 #[test]
 fn lists_say_what_is_skipped_and_made() {
     for mode in modes() {
-        let Some(pair) = pair("lists", mode) else {
+        let Some(pair) = Pair::with_repository("lists", mode) else {
             return;
         };
         pair.in_both(|dir| {
@@ -549,7 +532,7 @@ fn from_stdin(dir: &Path, list: &[u8], more: &[&str]) -> Answer {
 
 #[test]
 fn wrong_words_are_refused_the_same() {
-    let Some(pair) = pair("wrong", "bare-user") else {
+    let Some(pair) = Pair::with_repository("wrong", "bare-user") else {
         return;
     };
     pair.in_both(|dir| {
@@ -589,7 +572,7 @@ fn wrong_words_are_refused_the_same() {
 /// The cache is only a cache: without it, without permission to write it, or with a copy lost, the tree is the same.
 #[test]
 fn the_cache_may_be_missing() {
-    let Some(pair) = pair("cache", "archive") else {
+    let Some(pair) = Pair::with_repository("cache", "archive") else {
         return;
     };
     pair.in_both(|dir| sample(dir, "s"));
@@ -613,7 +596,7 @@ fn the_cache_may_be_missing() {
 /// Several checkouts at once fill one cache, ours and the real tool's: nothing is lost or half there.
 #[test]
 fn the_cache_is_shared_with_others() {
-    let Some(pair) = pair("shared", "archive") else {
+    let Some(pair) = Pair::with_repository("shared", "archive") else {
         return;
     };
     pair.in_both(|dir| {
@@ -671,7 +654,7 @@ fn the_cache_is_shared_with_others() {
 /// From one file system to another no link can be made.
 #[test]
 fn another_file_system_gets_copies() {
-    let Some(pair) = pair("devices", "archive") else {
+    let Some(pair) = Pair::with_repository("devices", "archive") else {
         return;
     };
     let device = |path: &Path| path.metadata().unwrap().dev();

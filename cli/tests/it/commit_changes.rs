@@ -1,25 +1,14 @@
 //! What `commit` changes in entries on their way into the tree, compared with the real tool in every mode.
 
-use crate::pair::{Answer, Pair};
+use crate::pair::{Answer, Pair, modes};
 use fixtures::forge::tar::{Entry, Kind, Style, Tar};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
-
 /// A pair with a repository in this mode, the trees `t` and `u`, and the archives `t.tar` and `odd.tar`.
 fn pair(label: &str, mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, mode)?;
     pair.in_both(|dir| {
         small(&dir.join("t"));
         fs::create_dir_all(dir.join("u/d")).unwrap();

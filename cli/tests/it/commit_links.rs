@@ -1,24 +1,13 @@
 //! Files that are objects already, or become objects: `--link-checkout-speedup`, `--devino-canonical`, `--consume`,
 //! compared with the real tool in every mode.
 
-use crate::pair::Pair;
+use crate::pair::{Pair, modes};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
-
 fn pair(label: &str, mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, mode)?;
     pair.in_both(|dir| small(&dir.join("t")));
     Some(pair)
 }

@@ -5,10 +5,7 @@ use std::fs;
 
 /// A pair with a repository and an empty directory `t`.
 fn pair(label: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", "--mode=archive"]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, "archive")?;
     pair.in_both(|dir| fs::create_dir(dir.join("t")).unwrap());
     Some(pair)
 }

@@ -6,10 +6,7 @@ use std::fs;
 use std::path::Path;
 
 fn pair(label: &str, mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, mode)?;
     pair.in_both(|dir| {
         let root = dir.join("t");
         fs::create_dir_all(root.join("d/e")).unwrap();

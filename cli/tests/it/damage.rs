@@ -9,10 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A pair with two commits of a small tree, the second one with one file more.
 fn pair(mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new("damage")?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository("damage", mode)?;
     pair.in_both(|dir| {
         fs::create_dir_all(dir.join("t/d")).unwrap();
         fs::write(dir.join("t/f"), "hi\n").unwrap();

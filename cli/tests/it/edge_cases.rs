@@ -14,10 +14,7 @@ const EMPTY: &str = "Can't commit an empty tree";
 
 /// A pair with a repository `r`, a small tree `t` and no commit yet; nothing without the real tool.
 fn pair(mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new("edge")?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository("edge", mode)?;
     pair.in_both(|dir| {
         fs::create_dir_all(dir.join("t/d")).unwrap();
         fs::write(dir.join("t/f"), "hi\n").unwrap();

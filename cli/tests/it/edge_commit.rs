@@ -8,10 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 fn pair(label: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", "--mode=bare-user"]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, "bare-user")?;
     pair.in_both(|dir| fs::create_dir(dir.join("t")).unwrap());
     Some(pair)
 }

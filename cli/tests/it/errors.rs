@@ -6,10 +6,7 @@ use std::fs;
 use std::path::Path;
 
 fn pair() -> Option<Pair> {
-    let mut pair = Pair::new("errors")?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", "--mode=archive"]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository("errors", "archive")?;
     pair.in_both(material);
     pair.same_success(&["commit", "--repo=r", "-b", "main", "t"]);
     Some(pair)

@@ -1,19 +1,11 @@
 //! `export` beside the real one: the same bytes, and a way back to the same commit.
 
-use crate::pair::{Pair, our_ostree};
+use crate::pair::{Pair, modes, our_ostree};
 use fixtures::trees::{Content, Shape, Tree};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
 
 fn pair(label: &str, mode: &str) -> Option<Pair> {
     let mut pair = Pair::new(label)?;

@@ -27,6 +27,14 @@ pub(crate) fn our_ostree(dir: &Path) -> Command {
     command
 }
 
+/// Modes of repositories that this user can write: bare keeps real owners.
+pub(crate) fn modes() -> impl Iterator<Item = &'static str> + Clone {
+    let root = rustix::process::geteuid().is_root();
+    ["bare", "bare-user", "bare-user-only", "archive"]
+        .into_iter()
+        .skip(usize::from(!root))
+}
+
 /// What a command answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -89,7 +97,17 @@ impl Pair {
         Pair::of(fixtures::scratch(label))
     }
 
-    /// The same in a directory within `place`.
+    /// With a repository `r` of this mode, and one time for every commit.
+    #[track_caller]
+    pub(crate) fn with_repository(label: &str, mode: &str) -> Option<Pair> {
+        let mut pair = Pair::new(label)?;
+        pair.env("SOURCE_DATE_EPOCH", "1700000000");
+        pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
+        pair.unsynced("r");
+        Some(pair)
+    }
+
+    /// As [`Pair::new`], in a directory within `place`.
     #[track_caller]
     pub(crate) fn within(label: &str, place: &Path) -> Option<Pair> {
         Pair::of(Scratch::within(label, place))

@@ -1,18 +1,10 @@
 //! `pull-local` beside the real one: every pair of modes, every option, every complaint.
 
-use crate::pair::{Answer, Pair, our_ostree, similar};
+use crate::pair::{Answer, Pair, modes, our_ostree, similar};
 use fixtures::trees::{Shape, Tree};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> + Clone {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
 
 /// A pair in which every commit has the same time.
 fn pair() -> Option<Pair> {

@@ -1,17 +1,9 @@
 //! `ls`, `cat`, `log` and `diff` beside the real ones: every flag, every form of a path, and their errors.
 
-use crate::pair::Pair;
+use crate::pair::{Pair, modes};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
-
-/// Modes that this user can write: bare keeps real owners.
-fn modes() -> impl Iterator<Item = &'static str> {
-    let root = rustix::process::geteuid().is_root();
-    ["bare", "bare-user", "bare-user-only", "archive"]
-        .into_iter()
-        .skip(usize::from(!root))
-}
 
 /// A tree with names, links and modes that readers stumble over.
 fn tree(dir: &Path) {
@@ -72,10 +64,7 @@ fn changed(dir: &Path) {
 
 /// Two versions in `main`, a history with odd times in `late`, and both trees beside the repository as `a` and `b`.
 fn pair(label: &str, mode: &str) -> Option<Pair> {
-    let mut pair = Pair::new(label)?;
-    pair.env("SOURCE_DATE_EPOCH", "1700000000");
-    pair.same_success(&["init", "--repo=r", &format!("--mode={mode}")]);
-    pair.unsynced("r");
+    let pair = Pair::with_repository(label, mode)?;
     pair.in_both(|dir| {
         changed(dir);
         fs::rename(dir.join("a"), dir.join("b")).unwrap();
