@@ -1,7 +1,8 @@
 //! What the makers of packages and indexes share: their options, and how a file gets its name.
 //!
 //! A file is written under another name beside its place, and renamed when it is whole. So nobody sees half of it, and
-//! what stood there before stays if something goes wrong.
+//! what stood there before stays if something goes wrong. As with apk, what stands there may be anybody's, read-only or a
+//! link: only the directory has to be writable. The file can be read by everybody, whatever the umask says.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -10,6 +11,7 @@ use std::path::Path;
 use apk_format::PrivateKey;
 use apk_format::adb::compression::Compression;
 use apk_format::adb::file::FileError;
+use rustix::fs::{Mode, fchmod};
 
 use super::options::{Opt, Said};
 use super::out::Out;
@@ -66,7 +68,10 @@ pub(super) fn write_file<E: From<FileError>>(
     let file = BufWriter::with_capacity(BUFFER, file.map_err(failed)?);
     let written = write(file).and_then(|mut file| {
         file.flush()
-            .and_then(|()| fs::rename(&beside, path))
+            .and_then(|()| {
+                let _ = fchmod(file.get_ref(), Mode::from_raw_mode(0o644)); // not every file system has modes
+                fs::rename(&beside, path)
+            })
             .map_err(failed)
     });
     if written.is_err() {

@@ -3,15 +3,16 @@
 //! Packages are read up to their files. apk 3.0.6 reads a buffer further, and refuses packages with damage in there.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use apk_format::adb::file::FileError;
 use apk_format::{Index, Package, PackageError, Record};
 use composer::indexing::{Indexing, IndexingError, Older};
 
 use super::applet::Applet;
-use super::generation::source_date_epoch;
+use super::generation::{source_date_epoch, write_file};
 use super::no_package;
 use super::options::Opt;
 use super::phrases;
@@ -176,8 +177,15 @@ fn write(session: &mut Session, output: Option<&str>, archive: &[u8]) -> Result<
         session.out.bytes(archive);
         return Ok(());
     };
-    fs::write(path, archive).map_err(|error| {
-        let words = phrases::system(&error);
+    let written = write_file(Path::new(path), |mut file| {
+        file.write_all(archive).map_err(FileError::Write)?;
+        Ok(file)
+    });
+    written.map_err(|error| {
+        let words = match &error {
+            FileError::Write(error) => phrases::system(error),
+            error => phrases::chain(error),
+        };
         session
             .out
             .error(format_args!("Index generation failed: {words}"));

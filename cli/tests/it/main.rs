@@ -31,6 +31,7 @@ mod apk_sets_recorded;
 mod apk_sets_v3;
 mod apk_trouble;
 mod apk_unreadable;
+mod apk_unwritable;
 mod apk_v3;
 mod checkout;
 mod checksum;
