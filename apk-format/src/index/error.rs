@@ -58,9 +58,17 @@ pub enum IndexError {
     /// The index is not trusted.
     #[error("the index is not trusted")]
     Signature(#[from] SignatureError),
-    /// The archive is no index.
+    /// The archive is no index; if it had to be signed, it is.
     #[error("the index archive holds no file APKINDEX")]
     NoRecords,
+    /// Something that belongs into a package beside what belongs into an index.
+    #[error("the archive holds {path:?} after {}", if *.hidden { "files of an index" } else { "the control files of a package" })]
+    Mixed {
+        /// What does not belong there.
+        path: String,
+        /// Whether its name begins with a dot, as in the control member of a package.
+        hidden: bool,
+    },
     /// The file APKINDEX is no text.
     #[error("APKINDEX is not UTF-8 at byte {offset}")]
     NotUtf8 {

@@ -5,7 +5,8 @@
 //! | first gzip member(s), optional | a cut tar archive of `.SIGN.<algorithm>.<key name>` entries |
 //! | the rest, signed as it is | a tar archive of `DESCRIPTION` (optional) and `APKINDEX`, in any order |
 //!
-//! The signature covers all compressed bytes after the signature members.
+//! The signature covers all compressed bytes after the signature members. It is looked at first: what somebody unknown
+//! made is untrusted, whatever it is.
 
 use std::io::Read;
 
@@ -14,28 +15,41 @@ use bytestring::ByteString;
 
 use crate::gzip::{Hashes, Joined, Members};
 use crate::index::{Index, IndexError};
-use crate::signature::{self, KeyRing, Signatures, Trust};
+use crate::signature::{self, KeyRing, SignatureError, Signatures, Trust};
 use crate::ustar::{Archive, ArchiveError, Header};
 
 /// Reads `APKINDEX.tar.gz` to its end and checks its signature before looking at a record.
 pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<Index, IndexError> {
     let mut members = Members::new(reader);
     let mut found = Found::default();
-    let result = found.collect(&mut members, keys);
+    let result = found.collect(&mut members, keys, trust);
     let offset = members.offset();
     result.map_err(|source| IndexError::Archive { offset, source })?;
-    if found.records.is_none() {
+    if let Some(error) = found.untrusted {
+        return Err(error.into());
+    }
+    if !found.holds_files {
         return Err(IndexError::NoRecords);
     }
     found.signatures.verify(members.hashes(), keys, trust)?;
-    found.into_index()
+    match found.stranger {
+        Some((path, hidden)) => Err(IndexError::Mixed { path, hidden }),
+        None => found.into_index(),
+    }
 }
 
 #[derive(Default)]
 struct Found {
     signatures: Signatures,
+    /// Why nothing behind the signatures was read.
+    untrusted: Option<SignatureError>,
     description: Option<Vec<u8>>,
     records: Option<Bytes>,
+    /// Whether something comes behind the signatures.
+    holds_files: bool,
+    /// The first file that is none of an index if the first one is, or one of an index if the first one is not; and
+    /// whether its name begins with a dot.
+    stranger: Option<(String, bool)>,
 }
 
 impl Found {
@@ -43,6 +57,7 @@ impl Found {
         &mut self,
         members: &mut Members<R>,
         keys: &KeyRing,
+        trust: Trust,
     ) -> Result<(), ArchiveError> {
         let mut archive = Archive::default();
         // Whether a member holds signatures shows only after its beginning was read: every one is hashed from its
@@ -56,6 +71,14 @@ impl Found {
                     self.signatures.collect(first, &mut archive, members)?;
                 }
                 Some(first) => {
+                    // Whether there is a key can be told without the rest; whether a signature is good cannot.
+                    if !is_hidden(&first) && self.signatures.algorithm(keys).is_none() {
+                        let checked = self.signatures.verify(members.hashes(), keys, trust);
+                        self.untrusted = checked.err();
+                        if self.untrusted.is_some() {
+                            return Ok(());
+                        }
+                    }
                     members.extend_limit(INDEX_LIMIT as u64);
                     members.narrow_hashes(self.signatures.algorithm(keys));
                     return self.collect_files(first, &mut archive, &mut Joined { members });
@@ -73,8 +96,14 @@ impl Found {
         archive: &mut Archive,
         input: &mut impl Read,
     ) -> Result<(), ArchiveError> {
+        self.holds_files = true;
+        let of_package = is_hidden(&first);
         let mut next = Some(first);
         while let Some(header) = next {
+            let hidden = is_hidden(&header);
+            if hidden != of_package && self.stranger.is_none() {
+                self.stranger = Some((header.lossy_name(), hidden));
+            }
             match header.name.as_slice() {
                 b"APKINDEX" => self.records = Some(archive.kept_content(input, INDEX_LIMIT)?),
                 b"DESCRIPTION" if header.size <= DESCRIPTION_LIMIT => {
@@ -101,6 +130,11 @@ impl Found {
             pkgname_spec: None,
         })
     }
+}
+
+/// Whether an entry would be a control file in a package.
+fn is_hidden(header: &Header) -> bool {
+    header.name.starts_with(b".")
 }
 
 /// How far an index may inflate. The largest of Alpine's is some 8 MiB; it is held in memory as a whole.

@@ -161,7 +161,7 @@ impl Found {
                 .next(members)
                 .map_err(|source| broken(members, source))?;
         }
-        if archive.has_ended() {
+        if archive.has_ended() && found.info.is_some() {
             let source = ArchiveError::EndsEarly;
             return Err(PackageError::archive(
                 Member::Control,
@@ -176,7 +176,13 @@ impl Found {
     fn keep(&mut self, header: &Header, content: Vec<u8>) -> Result<(), PackageError> {
         let name = header.lossy_name();
         let Some(bare) = name.strip_prefix('.') else {
-            return Err(PackageError::NotControl { path: name });
+            let info = self.info.as_deref().unwrap_or_default();
+            let mut lines = info.split(|byte| *byte == b'\n');
+            let vouched = lines.any(|line| line.starts_with(b"datahash = "));
+            return Err(PackageError::NotControl {
+                path: name,
+                vouched,
+            });
         };
         if !header.is_file() {
             return Ok(());

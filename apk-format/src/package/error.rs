@@ -51,6 +51,8 @@ pub enum PackageError {
     NotControl {
         /// Its name.
         path: String,
+        /// Whether a `.PKGINFO` that vouches for the data came before it, so that the file can be no index.
+        vouched: bool,
     },
     /// The same control file twice.
     #[error("the control member holds {path:?} twice")]

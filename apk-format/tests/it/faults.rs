@@ -50,7 +50,7 @@ fn every_fault_of_the_file_is_found() {
     let error = of(&forge().fault(Fault::JoinedMembers));
     assert_error(
         &error,
-        matches!(&error, PackageError::NotControl { path } if path.starts_with("etc")),
+        matches!(&error, PackageError::NotControl { path, vouched: true } if path.starts_with("etc")),
     );
     let error = of(&forge().fault(Fault::Trailing(b"x".to_vec())));
     assert_error(&error, matches!(error, PackageError::Trailing { .. }));

@@ -55,7 +55,12 @@ fn run(session: &mut Session, files: &[String]) -> Code {
         });
         if let Err(error) = done {
             let trouble = match &error {
-                ExtractError::Package(error) if no_package::may_be_index(error) => {
+                ExtractError::Package(error)
+                    if no_package::says_nothing(file, &keys, trust, error) =>
+                {
+                    continue;
+                }
+                ExtractError::Package(error) if no_package::may_be_other(error) => {
                     no_package::why(file, &keys, trust, error)
                 }
                 error => trouble(error),

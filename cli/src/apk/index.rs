@@ -147,7 +147,7 @@ fn list(
     let file = File::open(path).map_err(|error| phrases::system(&error))?;
     let (keys, trust) = (session.keys(), session.trust());
     let package = Package::open(file).map_err(|error| match error {
-        error if no_package::may_be_index(&error) => no_package::why(path, &keys, trust, &error),
+        error if no_package::may_be_other(&error) => no_package::why(path, &keys, trust, &error),
         error => in_words(&error.into()),
     })?;
     let listed = indexing.add(&package, about.len(), arch, &keys, trust);

@@ -22,6 +22,7 @@ use apk_format::{
 
 use super::applet::Applet;
 use super::generation::write_file;
+use super::no_package;
 use super::options::{Opt, Said};
 use super::phrases;
 use super::session::{Code, FAILED, Session};
@@ -175,9 +176,13 @@ impl Making {
 
     fn read(&mut self, session: &mut Session, path: &str, size: u64) -> Result<(), Trouble> {
         let file = File::open(path).map_err(|error| phrases::system(&error))?;
-        let package = Package::open(file).map_err(|error| refused(&error))?;
+        let (keys, trust) = (session.keys(), session.trust());
+        let package = Package::open(file).map_err(|error| match error {
+            PackageError::Schema { .. } => refused(&error),
+            error => no_package::why(path, &keys, trust, &error),
+        })?;
         package
-            .verify_signature(&session.keys(), session.trust())
+            .verify_signature(&keys, trust)
             .map_err(|error| phrases::signature(&error))?;
         self.draft
             .add(&package, size)
@@ -294,8 +299,7 @@ fn refused(error: &PackageError) -> Trouble {
     match error {
         PackageError::Schema {
             schema: Schema::INDEX,
-        }
-        | PackageError::NotControl { .. } => phrases::NOT_SUPPORTED.into(),
+        } => phrases::NOT_SUPPORTED.into(),
         error => phrases::package(error),
     }
 }

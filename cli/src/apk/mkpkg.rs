@@ -16,7 +16,7 @@
 //! | a hard link to a file in the directory itself | named `./file`, which `apk add` does not find | `file` |
 //! | several attributes of a file | in the order in which the system lists them | in that of their names |
 //! | targets of links, attributes beyond 1022 bytes | cut, left out | whole |
-//! | an empty file that cannot be read | packed, with a digest of nothing that was read | refused |
+//! | an empty file that cannot be read | packed without a digest, so that no apk reads the package | refused |
 //! | fifos and devices | opened and read for a checksum, for ever or with an error | never opened |
 
 mod info;

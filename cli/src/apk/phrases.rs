@@ -20,6 +20,7 @@ pub(super) const NOT_SUPPORTED: &str = "file format not supported (in this apple
 pub(super) const ENDS_EARLY: &str = "unexpected end of file";
 pub(super) const PACKAGE_FORMAT: &str = "v2 package format error";
 pub(super) const PACKAGE_INTEGRITY: &str = "v2 package integrity error";
+const INDEX_FORMAT: &str = "v2 index format error";
 const DATABASE_FORMAT: &str = "v2 database format error";
 pub(super) const DEPENDENCY_FORMAT: &str = "dependency format is invalid";
 pub(super) const VERSION_FORMAT: &str = "package version is invalid";
@@ -91,6 +92,8 @@ fn index_words(error: &IndexError) -> String {
         IndexError::Signatures { .. } => ADB_SIGNATURE,
         IndexError::Record(_) | IndexError::NotUtf8 { .. } => DATABASE_FORMAT,
         IndexError::Read { source, .. } => return stream_words(source),
+        IndexError::Mixed { hidden: true, .. } => INDEX_FORMAT,
+        IndexError::Mixed { .. } => PACKAGE_FORMAT,
         IndexError::Archive { .. } | IndexError::NoRecords => INVALID,
     };
     words.to_owned()

@@ -7,9 +7,10 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 
-use apk_format::{Index, KeyRing, Package, PackageError, Trust};
+use apk_format::{Index, IndexError, KeyRing, Package, PackageError, Trust};
 
 use super::applet::Applet;
+use super::no_package::may_be_other;
 use super::phrases;
 use super::session::{Code, Session};
 use super::trouble::Trouble;
@@ -44,11 +45,13 @@ fn verify(path: &Path, keys: &KeyRing, trust: Trust) -> Result<(), Trouble> {
     let mut file = File::open(path).map_err(|error| Trouble::from(phrases::system(&error)))?;
     let package = match Package::open(&file) {
         Ok(package) => package,
-        Err(PackageError::Schema { .. } | PackageError::NotControl { .. }) => {
+        Err(error) if matches!(error, PackageError::Schema { .. }) || may_be_other(&error) => {
             file.rewind()
                 .map_err(|error| Trouble::from(phrases::system(&error)))?;
-            let index = Index::read(file, keys, trust);
-            return index.map(|_| ()).map_err(|error| phrases::index(&error));
+            return match Index::read(file, keys, trust) {
+                Ok(_) | Err(IndexError::NoRecords) => Ok(()), // an archive of files is as good
+                Err(error) => Err(phrases::index(&error)),
+            };
         }
         Err(error) => return Err(phrases::package(&error)),
     };

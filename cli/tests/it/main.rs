@@ -19,6 +19,7 @@ mod apk_material;
 mod apk_mounts;
 mod apk_options;
 mod apk_packing;
+mod apk_plain;
 mod apk_purge;
 mod apk_race;
 mod apk_recommends;
