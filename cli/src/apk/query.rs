@@ -5,7 +5,7 @@ use composer::inventory::field::{Field, Fields, NamedBy};
 use super::applet::Applet;
 use super::options::{Opt, Said};
 use super::serialize::{self, Format};
-use super::session::{Code, FAILED, Parts, Session};
+use super::session::{Code, FAILED, NOT_SUPPORTED, Parts, Session};
 
 pub(super) const APPLET: Applet = Applet {
     name: "query",
@@ -113,6 +113,10 @@ fn set_from(parts: &mut Parts, text: &str) -> bool {
 pub(super) fn run(session: &mut Session, operands: &[String]) -> Code {
     let mut form = session.format.form();
     if session.summarize {
+        if session.spec.fields.iter().count() != 1 {
+            session.out.error("query failed: Invalid argument"); // `info` adds fields
+            return FAILED;
+        }
         let answer = match session.search(operands) {
             Ok(answer) => answer,
             Err(code) => return failed(session, code),
@@ -154,10 +158,11 @@ pub(super) fn run(session: &mut Session, operands: &[String]) -> Code {
 
 /// Ends a query that could not be answered.
 pub(super) fn failed(session: &mut Session, code: Code) -> Code {
-    if code < 0 {
-        session
-            .out
-            .error("query failed: dependency format is invalid");
-    }
+    let why = match code {
+        NOT_SUPPORTED => "Operation not supported",
+        code if code < 0 => "dependency format is invalid",
+        _ => return code,
+    };
+    session.out.error(format_args!("query failed: {why}"));
     code
 }

@@ -33,6 +33,9 @@ pub(super) type Code = i64;
 /// A failure of the system or of a format.
 pub(super) const FAILED: Code = -1;
 
+/// A query that apk has no answer to.
+pub(super) const NOT_SUPPORTED: Code = -2;
+
 /// Which parts of a root and its repositories a command looks at.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "apk's parts are independent")]
@@ -446,6 +449,7 @@ impl Session {
                 FAILED
             }
             SearchError::Resolve(error) => self.explain_unsolved(error),
+            SearchError::Unmatchable => NOT_SUPPORTED,
         }
     }
 

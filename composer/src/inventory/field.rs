@@ -256,6 +256,12 @@ impl Fields {
         self.0 >> field as u64 & 1 == 1
     }
 
+    /// Whether all of the others are among these.
+    #[must_use]
+    pub fn contains_all(self, others: Fields) -> bool {
+        others.0 & !self.0 == 0
+    }
+
     /// Whether some field is in both.
     #[must_use]
     pub fn intersects(self, other: Fields) -> bool {

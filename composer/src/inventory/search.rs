@@ -99,6 +99,9 @@ pub enum SearchError {
     /// A recursive query has no solution.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// An operand cannot be compared with one of the fields.
+    #[error("operands cannot be compared with every field")]
+    Unmatchable,
 }
 
 impl Inventory {
@@ -109,6 +112,9 @@ impl Inventory {
         operands: &[String],
         root: Option<&Root>,
     ) -> Result<Answer, SearchError> {
+        if !Fields::matchable().contains_all(spec.matching) {
+            return Err(SearchError::Unmatchable);
+        }
         let mut answer = Answer::default();
         if spec.empty_matches_all && operands.is_empty() {
             for name in self.names() {
