@@ -61,13 +61,19 @@ pub enum IndexError {
     /// The archive is no index; if it had to be signed, it is.
     #[error("the index archive holds no file APKINDEX")]
     NoRecords,
-    /// Something that belongs into a package beside what belongs into an index.
-    #[error("the archive holds {path:?} after {}", if *.hidden { "files of an index" } else { "the control files of a package" })]
+    /// A control file of a package among the files.
+    #[error("the archive holds {path:?} behind files of an index")]
     Mixed {
-        /// What does not belong there.
+        /// Its name.
         path: String,
-        /// Whether its name begins with a dot, as in the control member of a package.
-        hidden: bool,
+    },
+    /// The archive begins with a control file of a package.
+    #[error("the archive begins as a package does")]
+    ControlFiles {
+        /// Why it is not trusted.
+        untrusted: Option<Box<SignatureError>>,
+        /// The first file in it that is no control file.
+        other: Option<Box<str>>,
     },
     /// The file APKINDEX is no text.
     #[error("APKINDEX is not UTF-8 at byte {offset}")]

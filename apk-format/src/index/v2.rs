@@ -31,9 +31,16 @@ pub(super) fn read(reader: impl Read, keys: &KeyRing, trust: Trust) -> Result<In
     if !found.holds_files {
         return Err(IndexError::NoRecords);
     }
-    found.signatures.verify(members.hashes(), keys, trust)?;
+    let trusted = found.signatures.verify(members.hashes(), keys, trust);
+    if found.begins_hidden {
+        return Err(IndexError::ControlFiles {
+            untrusted: trusted.err().map(Box::new),
+            other: found.stranger.map(String::into_boxed_str),
+        });
+    }
+    trusted?;
     match found.stranger {
-        Some((path, hidden)) => Err(IndexError::Mixed { path, hidden }),
+        Some(path) => Err(IndexError::Mixed { path }),
         None => found.into_index(),
     }
 }
@@ -47,9 +54,10 @@ struct Found {
     records: Option<Bytes>,
     /// Whether something comes behind the signatures.
     holds_files: bool,
-    /// The first file that is none of an index if the first one is, or one of an index if the first one is not; and
-    /// whether its name begins with a dot.
-    stranger: Option<(String, bool)>,
+    /// Whether the name of the first of it begins with a dot.
+    begins_hidden: bool,
+    /// The first file of which the opposite is true.
+    stranger: Option<String>,
 }
 
 impl Found {
@@ -97,12 +105,11 @@ impl Found {
         input: &mut impl Read,
     ) -> Result<(), ArchiveError> {
         self.holds_files = true;
-        let of_package = is_hidden(&first);
+        self.begins_hidden = is_hidden(&first);
         let mut next = Some(first);
         while let Some(header) = next {
-            let hidden = is_hidden(&header);
-            if hidden != of_package && self.stranger.is_none() {
-                self.stranger = Some((header.lossy_name(), hidden));
+            if is_hidden(&header) != self.begins_hidden && self.stranger.is_none() {
+                self.stranger = Some(header.lossy_name());
             }
             match header.name.as_slice() {
                 b"APKINDEX" => self.records = Some(archive.kept_content(input, INDEX_LIMIT)?),

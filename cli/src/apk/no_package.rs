@@ -23,12 +23,17 @@ pub(super) fn why(path: &str, keys: &KeyRing, trust: Trust, error: &PackageError
     if !may_be_other(error) {
         return phrases::package(error);
     }
+    // What it is comes before whether the signature fits.
+    let bad = |error: &SignatureError| matches!(error, SignatureError::Bad { .. });
     match as_index(path, keys, trust) {
-        // What it is comes before whether the signature fits.
-        Some(IndexError::Signature(error)) if !matches!(error, SignatureError::Bad { .. }) => {
-            phrases::signature(&error)
+        Some(IndexError::Signature(error)) if !bad(&error) => phrases::signature(&error),
+        Some(IndexError::ControlFiles {
+            untrusted: Some(error),
+            ..
+        }) if !bad(&error) => phrases::signature(&error),
+        Some(IndexError::ControlFiles { other: Some(_), .. }) => {
+            Trouble::of(phrases::PACKAGE_FORMAT, error)
         }
-        Some(error @ IndexError::Mixed { hidden: false, .. }) => phrases::index(&error),
         _ if matches!(error, PackageError::NoInfo) => phrases::package(error),
         _ => Trouble::of(phrases::NOT_SUPPORTED, error),
     }
@@ -38,7 +43,13 @@ pub(super) fn why(path: &str, keys: &KeyRing, trust: Trust, error: &PackageError
 /// trusted signed it, if that is asked for.
 pub(super) fn says_nothing(path: &str, keys: &KeyRing, trust: Trust, error: &PackageError) -> bool {
     matches!(error, PackageError::NoInfo)
-        && matches!(as_index(path, keys, trust), Some(IndexError::NoRecords))
+        && matches!(
+            as_index(path, keys, trust),
+            Some(IndexError::ControlFiles {
+                untrusted: None,
+                other: None
+            })
+        )
 }
 
 /// Why the file is no index, if it is none.

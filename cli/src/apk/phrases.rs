@@ -92,8 +92,8 @@ fn index_words(error: &IndexError) -> String {
         IndexError::Signatures { .. } => ADB_SIGNATURE,
         IndexError::Record(_) | IndexError::NotUtf8 { .. } => DATABASE_FORMAT,
         IndexError::Read { source, .. } => return stream_words(source),
-        IndexError::Mixed { hidden: true, .. } => INDEX_FORMAT,
-        IndexError::Mixed { .. } => PACKAGE_FORMAT,
+        IndexError::Mixed { .. } => INDEX_FORMAT,
+        IndexError::ControlFiles { .. } => NOT_SUPPORTED,
         IndexError::Archive { .. } | IndexError::NoRecords => INVALID,
     };
     words.to_owned()

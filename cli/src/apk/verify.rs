@@ -50,6 +50,11 @@ fn verify(path: &Path, keys: &KeyRing, trust: Trust) -> Result<(), Trouble> {
                 .map_err(|error| Trouble::from(phrases::system(&error)))?;
             return match Index::read(file, keys, trust) {
                 Ok(_) | Err(IndexError::NoRecords) => Ok(()), // an archive of files is as good
+                Err(IndexError::ControlFiles { untrusted, other }) => match (untrusted, other) {
+                    (Some(error), _) => Err(phrases::signature(&error)),
+                    (None, Some(_)) => Err(Trouble::of(phrases::PACKAGE_FORMAT, &error)),
+                    (None, None) => Ok(()),
+                },
                 Err(error) => Err(phrases::index(&error)),
             };
         }
